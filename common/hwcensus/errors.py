@@ -12,8 +12,10 @@ class HwcensusError(Exception):
     code: str = "error"
     exit_code: int = 1
 
-    def __init__(self, message: str | None = None, **facts: str) -> None:
+    def __init__(self, message: str | None = None, *, code: str | None = None, **facts: str) -> None:
         """`message` says what and what to do (default: the class's docstring); `facts` are for programs."""
+        if code is not None:
+            self.code = code
         self.message: str = message if message is not None else inspect.cleandoc(type(self).__doc__ or self.code)
         self.facts: dict[str, str] = facts
         super().__init__(self.message)

@@ -1,0 +1,55 @@
+"""Every class of device hwcensus knows, in one table. A new class is a module here and a line below."""
+
+from hwcensus.classes import block, generic, input, net, pci, scsihost, storage, system, usb, virtio
+from hwcensus.device import Bus, Capability
+
+BUSES: dict[str, type[Bus]] = {cls.type_: cls for cls in (pci.PciBus, usb.UsbBus, virtio.VirtioBus)}
+
+CAPABILITIES: dict[str, type[Capability]] = {
+    cls.type_: cls
+    for cls in (
+        system.System,
+        pci.Pci,
+        usb.UsbInterface,
+        net.Net,
+        net.Ethernet,
+        net.Wireless,
+        net.Bridge,
+        net.Vlan,
+        net.Bond,
+        scsihost.ScsiHost,
+        scsihost.Fc,
+        storage.Storage,
+        storage.Removable,
+        storage.Cdrom,
+        block.Block,
+        block.Volume,
+        block.Loop,
+        block.Zram,
+        input.Input,
+        input.Keyboard,
+        input.Mouse,
+        input.Touchpad,
+        input.Touchscreen,
+        input.Tablet,
+        input.Joystick,
+        input.Switch,
+        generic.Generic,
+    )
+}
+
+#: Names that HAL, libvirt and people use for our types, read by every filter, client call and `create`.
+ALIASES: dict[str, str] = {
+    "scsi_host": "scsihost",
+    "fc_host": "fc",
+    "vport_ops": "vports",
+    "usb": "usb_interface",
+    "net.80203": "80203",
+    "net.80211": "80211",
+    "net.bridge": "bridge",
+}
+
+
+def capability_type(name: str) -> str:
+    """The written capability type for a name or alias, which is returned as it is where it is neither."""
+    return ALIASES.get(name, name)

@@ -1,0 +1,63 @@
+"""Block devices: whole ones, partitions, and those that software makes (kernel ABI sysfs-block, sysfs-block-zram)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwcensus.device import Capability, State
+from hwcensus.fact import NUMBER, TEXT, WORD, YES_NO, optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockState(State):
+    """What is on it, as udev's blkid found it."""
+
+    filesystem: str | None = optional("@filesystem", WORD)
+    label: str | None = optional("@label")
+    uuid: str | None = optional("@uuid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Capability):
+    """A block device node; size in bytes."""
+
+    type_: ClassVar[str] = "block"
+    state_class: ClassVar[type[State]] = BlockState
+
+    major: int | None = optional("node@major", NUMBER, handle=True)
+    minor: int | None = optional("node@minor", NUMBER, handle=True)
+    size: int | None = optional("size", NUMBER)
+    read_only: bool | None = optional("read_only", YES_NO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume(Capability):
+    """A partition; start in bytes from the beginning of its disk."""
+
+    type_: ClassVar[str] = "volume"
+    within: ClassVar[tuple[str, ...]] = ("block",)
+
+    number: int | None = optional("number", NUMBER)
+    start: int | None = optional("start", NUMBER)
+    partition_type: str | None = optional("type", TEXT)
+    uuid: str | None = optional("uuid", TEXT, identifier="part-uuid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop(Capability):
+    """A file that serves as a block device; offset in bytes."""
+
+    type_: ClassVar[str] = "loop"
+    within: ClassVar[tuple[str, ...]] = ("block",)
+
+    backing_file: str | None = optional("backing_file")
+    offset: int | None = optional("offset", NUMBER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zram(Capability):
+    """Compressed memory that serves as a block device."""
+
+    type_: ClassVar[str] = "zram"
+    within: ClassVar[tuple[str, ...]] = ("block",)
+
+    algorithm: str | None = optional("algorithm", WORD)

@@ -1,0 +1,46 @@
+"""SCSI hosts, and Fibre Channel ports among them: the form NPIV commands are written in.
+
+The kernel's side (fc_host, fc_vports) is described by nobody yet; the document is part of the wire from the start.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwcensus.device import Capability, State
+from hwcensus.fact import DECIMAL, NUMBER, TEXT, WWN, optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class FcState(State):
+    """The port as it is now. Nothing announces a change of it."""
+
+    port: str | None = optional("@port", TEXT, doc="port_state")
+    speed: str | None = optional("@speed", DECIMAL, doc="Gb/s")
+    fabric_wwn: str | None = optional("@fabric_wwn", WWN)
+    vports: int | None = optional("@vports", NUMBER, doc="npiv_vports_inuse")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fc(Capability):
+    """A Fibre Channel port, physical (`vports_max`) or virtual (`parent_wwpn`)."""
+
+    type_: ClassVar[str] = "fc"
+    within: ClassVar[tuple[str, ...]] = ("scsihost",)
+    state_class: ClassVar[type[State]] = FcState
+
+    wwnn: str | None = optional("address@wwnn", WWN, label="wwnn", identifier="wwnn")
+    wwpn: str | None = optional("address@wwpn", WWN, label="wwpn", identifier="wwpn")
+    vports_max: int | None = optional("vports@max", NUMBER)
+    parent_wwpn: str | None = optional("vport@parent_wwpn", WWN)
+    port_type: str | None = optional("port_type")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScsiHost(Capability):
+    """A SCSI host bus adapter."""
+
+    type_: ClassVar[str] = "scsihost"
+
+    host: int | None = optional("host", NUMBER, handle=True)
+    unique_id: int | None = optional("unique_id", NUMBER, handle=True)
+    proc_name: str | None = optional("proc_name")
