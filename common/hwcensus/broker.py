@@ -37,8 +37,8 @@ class EmbeddedBroker:
     def __enter__(self) -> Self:
         """Raises BrokerUnavailable where confluent-kafka is missing or its cluster does not come up."""
         try:
-            from confluent_kafka import KafkaException  # noqa: PLC0415 - only the one-machine mode has it
-            from confluent_kafka.admin import AdminClient  # noqa: PLC0415
+            from confluent_kafka import KafkaException
+            from confluent_kafka.admin import AdminClient
         except ImportError as error:
             raise BrokerUnavailable("the embedded broker needs confluent-kafka: install hwcensus[embedded]") from error
         # The cluster lives as long as the client that made it. The bootstrap server is required, and replaced.

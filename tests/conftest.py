@@ -1,0 +1,15 @@
+"""Fixtures for all tests. Each is in a module of `tests/fixtures` by what it brings; this file only lists them."""
+
+from tests.fixtures.kafka import embedded, kafka, kafka_topics, own_kafka
+from tests.fixtures.sql import database_url, postgresql, postgresql_url, sqlite_url
+
+__all__ = [
+    "database_url",
+    "embedded",
+    "kafka",
+    "kafka_topics",
+    "own_kafka",
+    "postgresql",
+    "postgresql_url",
+    "sqlite_url",
+]
