@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from lxml import etree
 
@@ -67,7 +67,7 @@ def _plain_fields(cls: type) -> Iterator[_Attribute]:
 def _kind(hint: Any) -> type:
     """The plain type of `X`, `X | None` or `tuple[X, ...]`."""
     if hint in _READ:
-        return hint
+        return cast("type", hint)
     inner = [part for part in get_args(hint) if part is not type(None) and part is not ...]
     return tuple if getattr(hint, "__origin__", None) is tuple else _kind(inner[0])
 

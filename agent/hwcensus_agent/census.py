@@ -1,0 +1,195 @@
+"""The agent's present truth: what every device looked like when it was last seen, and what a new look changes.
+
+Pure apart from its own memory: it is given descriptions and gives news. It does not look, number or send.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from hwcensus.document import changed_paths, kind_of_change
+from hwcensus.event import Produced
+from hwcensus.instant import now
+from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.news import ADD, CHANGE, REMOVE, News, Sight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """What one look at some devices gave. Children come after their parents."""
+
+    seen: tuple[Sight, ...]
+    #: Sysfs paths that were looked at; None for a look at the whole host, which alone may miss devices.
+    paths: frozenset[str] | None
+    source: str = "udev"
+    #: Path → when the first hint came.
+    hinted: Mapping[str, datetime]
+    #: Path → how often the device went, by the word of the leading source, before this look.
+    gone: Mapping[str, int]
+    #: New path → old path of what was renamed.
+    moved: Mapping[str, str]
+
+
+class Census:
+    """Identity → sight, and the way from a glance to news."""
+
+    def __init__(self, told: Mapping[str, Sight]) -> None:
+        """`told` is the census as the collector will know it once the outbox is empty."""
+        self.reset(told)
+        self._expected: dict[Expectation, str] = {}
+        self._seen_for: dict[str, asyncio.Future[Produced]] = {}
+
+    def reset(self, told: Mapping[str, Sight]) -> None:
+        """Forgets what was seen since, so that the next look tells it again."""
+        self._sights = dict(told)
+        self._by_key = {sight.key: identity for identity, sight in self._sights.items()}
+
+    def __len__(self) -> int:
+        return len(self._sights)
+
+    def keys(self) -> list[str]:
+        """Sysfs paths of all devices."""
+        return list(self._by_key)
+
+    @property
+    def identities_by_path(self) -> Mapping[str, str]:
+        """The same as `identities`, not copied."""
+        return self._by_key
+
+    def identities(self) -> dict[str, str]:
+        """Sysfs path → identity, for the look that comes next."""
+        return dict(self._by_key)
+
+    def names(self) -> dict[str, str]:
+        """Sysfs path → name, likewise."""
+        return {sight.key: sight.name for sight in self._sights.values()}
+
+    def see(self, glance: Glance) -> list[News]:
+        """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
+        before = dict(self._by_key)
+        present = {sight.identity: sight for sight in glance.seen}
+        news = [self._went(sight, glance) for sight in self._missing(glance, present)]
+        for sight in glance.seen:
+            news += self._came_or_stayed(sight, glance, before)
+        return [self._caused(one) for one in news]
+
+    def _missing(self, glance: Glance, present: Mapping[str, Sight]) -> list[Sight]:
+        looked: Collection[str] = self._by_key if glance.paths is None else glance.paths | set(glance.moved.values())
+        renamed = {self._by_key.get(old) for old in glance.moved.values()}
+        taken_over = {self._by_key.get(sight.key) for sight in present.values()}
+        missing = []
+        for identity, sight in self._sights.items():
+            if sight.key not in looked or identity in present:
+                continue
+            if identity in taken_over and _is_same_hardware(sight, present):
+                continue  # the same device under another identity: one change with `was`
+            if identity not in renamed:
+                missing.append(sight)
+        return sorted(missing, key=lambda sight: sight.key.count("/"), reverse=True)
+
+    def _went(self, sight: Sight, glance: Glance) -> News:
+        self._forget(sight)
+        return News(type=REMOVE, sight=sight, time=_when(sight, glance), source=glance.source)
+
+    def _came_or_stayed(self, sight: Sight, glance: Glance, before: Mapping[str, str]) -> list[News]:
+        former = self._sights.get(sight.identity)
+        was = before.get(glance.moved.get(sight.key, sight.key))
+        if former is None and was is not None and was in self._sights:
+            return self._became(self._sights[was], sight, glance)
+        flaps = glance.gone.get(sight.key, 0)
+        news = []
+        if former is not None and flaps:
+            stands = flaps if flaps > 1 else None
+            news.append(replace(self._went(former, glance), stands_for=stands))
+            former = None
+        time = _when(sight, glance)
+        if former is None:
+            self._remember(sight)
+            news.append(News(type=ADD, sight=sight, time=time, source=glance.source))
+        elif (former.digest, former.state_hash) != (sight.digest, sight.state_hash):
+            news.append(self._differs(former, sight, time, glance.source))
+        return news
+
+    def _became(self, former: Sight, sight: Sight, glance: Glance) -> list[News]:
+        change = self._differs(former, sight, _when(sight, glance), glance.source)
+        return [replace(change, was=former.identity)]
+
+    def _differs(self, former: Sight, sight: Sight, time: datetime, source: str) -> News:
+        self._forget(former)
+        self._remember(sight)
+        old, new = former.survey(), sight.survey()
+        return News(
+            type=CHANGE,
+            sight=sight,
+            time=time,
+            source=source,
+            kind=kind_of_change(old, new),
+            changed=changed_paths(old, new),
+        )
+
+    def _remember(self, sight: Sight) -> None:
+        self._sights[sight.identity] = sight
+        self._by_key[sight.key] = sight.identity
+
+    def _forget(self, sight: Sight) -> None:
+        self._sights.pop(sight.identity, None)
+        if self._by_key.get(sight.key) == sight.identity:
+            del self._by_key[sight.key]
+
+    # --- what commands need of the census (commands/census_port.py)
+
+    def expect(self, command_id: str, expectation: Expectation) -> None:
+        """The next such event is this command's doing, and says so."""
+        self._expected[expectation] = command_id
+        self._seen_for[command_id] = asyncio.get_running_loop().create_future()
+
+    async def wait_seen(self, command_id: str, timeout: float) -> Produced | None:
+        """The device whose expected event is in the outbox by now; None where it does not come in time (seconds)."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._seen_for[command_id]), timeout)
+        except TimeoutError:
+            return None
+
+    def forget(self, command_id: str) -> None:
+        """Expects nothing more for this command."""
+        self._seen_for.pop(command_id, None)
+        self._expected = {key: value for key, value in self._expected.items() if value != command_id}
+
+    def find(self, name_or_identity: str) -> Target | None:
+        """The present device of this name or identity."""
+        by_name = (sight for sight in self._sights.values() if sight.name == name_or_identity)
+        sight = self._sights.get(name_or_identity) or next(by_name, None)
+        if sight is None:
+            return None
+        return Target(identity=sight.identity, name=sight.name, syspath=sight.key, subsystem=sight.subsystem)
+
+    def in_outbox(self, news: Iterable[News]) -> None:
+        """Called when news is on disk: wakes the commands that wait for it."""
+        for one in news:
+            waiting = self._seen_for.get(one.command or "")
+            if waiting is not None and not waiting.done():
+                waiting.set_result(Produced(identity=one.sight.identity, name=one.sight.name))
+
+    def _caused(self, news: News) -> News:
+        if news.type == CHANGE:
+            return news
+        expectation = Expectation(
+            effect=Effect(news.type), subsystem=news.sight.subsystem, kernel_name=news.sight.key.rpartition("/")[2]
+        )
+        command = self._expected.pop(expectation, None)
+        return news if command is None else replace(news, command=command)
+
+
+def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:
+    """Whether the device at this path is the one that was there: true unless both were read with own identifiers."""
+    now_there = next((sight for sight in present.values() if sight.key == former.key), None)
+    if now_there is None:
+        return False
+    kind = former.identity.split("/")[1] if "/" in former.identity else ""
+    kind_now = now_there.identity.split("/")[1] if "/" in now_there.identity else ""
+    return kind == "place" or kind_now == "place" or kind != kind_now
+
+
+def _when(sight: Sight, glance: Glance) -> datetime:
+    return glance.hinted.get(sight.key) or now()

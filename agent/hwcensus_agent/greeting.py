@@ -1,0 +1,55 @@
+"""The `hello` that begins a stream: who speaks, after what, and what is published at that moment."""
+
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import hwcensus
+from hwcensus.census_digest import write_total
+from hwcensus.event import AgentState, Event, Evidence, Hello, SourceState
+from hwcensus.instant import now, read_instant
+from hwcensus_agent.sources import Source
+from hwcensus_agent.spool import Spool, Waiting
+
+#: Raised whenever describers learn facts: what only the new model knows is `redescribed`, not changed.
+MODEL = "1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Greeting:
+    """What does not change between two hellos of one process."""
+
+    host: str
+    name: str
+    evidence: Evidence
+    boot: str | None
+    creatable: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+    def begin(self, spool: Spool, commands_partition: int | None) -> None:
+        """Begins a new stream and numbers its hello, before anything else is numbered in it."""
+        alive = spool.remembered("alive")
+        after_stream, after_seq = spool.begin_stream()
+
+        def render(_row: Waiting, seq: int) -> list[Event]:
+            return [
+                Hello(
+                    host=self.host, stream=spool.stream or "", seq=seq, time=now(), name=self.name,
+                    after_stream=after_stream, after_seq=after_seq if after_stream is not None else None,
+                    count=spool.count, digest=write_total(spool.digest), state_digest=write_total(spool.state_digest),
+                    down_since=None if alive is None else read_instant(alive), boot=self.boot,
+                    evidence=self.evidence, agent=_agent_state(), sources=tuple(_states(self.sources)),
+                    creatable=self.creatable, commands_partition=commands_partition,
+                )
+            ]  # fmt: skip
+
+        spool.take([Waiting(number=0, type="hello", time=now(), detail={}, sight=None)], render)
+
+
+def _agent_state() -> AgentState:
+    return AgentState(version=hwcensus.__version__, model=MODEL, kernel=platform.release())
+
+
+def _states(sources: Iterable[Source]) -> Iterable[SourceState]:
+    for source in sources:
+        yield SourceState(name=source.name, works=source.works, reason=source.why_not)

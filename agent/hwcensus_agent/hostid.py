@@ -1,0 +1,95 @@
+"""Who this host is: its id, and the evidence that tells it from a clone of itself (docs/protocol.md, envelope)."""
+
+import hashlib
+import hmac
+import uuid
+from pathlib import Path
+
+from hwcensus.errors import ConfigError, HwcensusError
+from hwcensus.event import Evidence
+from hwcensus.identity import is_bogus
+from hwcensus_agent.rtnetlink import RouteSocket
+
+#: Our application id for hashing the machine id, as sd_id128_get_machine_app_specific(3) has it: HMAC-SHA256 keyed by
+#: the machine id, so that the machine id itself is never told.
+_APPLICATION = uuid.UUID("6d3a8f0e-5a3c-4f57-9a52-0f1f6f3f6a11").bytes
+
+#: UUIDs that makers leave in firmware: all zeros, all ones, and the well-known sample.
+_BOGUS_UUIDS = {
+    "00000000-0000-0000-0000-000000000000",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff",
+    "03000200-0400-0500-0006-000700080009",
+}
+
+
+def host_id(configured: str | None, *, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> str:
+    """The configured id, else the system UUID, else one made from the machine id.
+
+    Raises ConfigError where there is none of the three.
+    """
+    if configured is not None:
+        return configured
+    system = system_uuid(sysroot)
+    if system is not None:
+        return system
+    hashed = hashed_machine_id(machine_id)
+    if hashed is None:
+        raise ConfigError(
+            f"no system UUID and no {machine_id}: give this host an id with `host = …`", code="no-host-id"
+        )
+    return hashed
+
+
+def evidence(*, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> Evidence:
+    """What can be read of what tells this host from others. MACs only where the sysfs is the running kernel's."""
+    serial = _read(Path(sysroot, "class/dmi/id/board_serial"))
+    return Evidence(
+        system_uuid=system_uuid(sysroot),
+        board_serial=None if serial is None or is_bogus(serial) else serial,
+        machine_id=hashed_machine_id(machine_id),
+        macs=permanent_macs() if sysroot == "/sys" else (),
+    )
+
+
+def system_uuid(sysroot: str) -> str | None:
+    """The SMBIOS system UUID as the kernel gives it, if it is readable and not a known-bogus one."""
+    text = _read(Path(sysroot, "class/dmi/id/product_uuid"))
+    try:
+        found = str(uuid.UUID(text or ""))
+    except ValueError:
+        return None
+    return None if found in _BOGUS_UUIDS else found
+
+
+def hashed_machine_id(path: Path) -> str | None:
+    """The machine id (machine-id(5)), hashed for our use, as a version 4 UUID."""
+    try:
+        machine = bytes.fromhex(_read(path) or "")
+    except ValueError:
+        return None
+    if len(machine) != 16:
+        return None
+    digest = hmac.digest(machine, _APPLICATION, hashlib.sha256)
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def permanent_macs() -> tuple[str, ...]:
+    """The permanent addresses of this host's interfaces (IFLA_PERM_ADDRESS), sorted."""
+    try:
+        with RouteSocket() as route:
+            links = route.dump_links()
+    except (OSError, HwcensusError):
+        return ()
+    return tuple(sorted({link.permanent_address for link in links if link.permanent_address is not None}))
+
+
+def boot_id() -> str | None:
+    """A random id of this boot (random(4))."""
+    return _read(Path("/proc/sys/kernel/random/boot_id"))
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip() or None
+    except OSError:
+        return None

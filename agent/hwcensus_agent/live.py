@@ -1,0 +1,144 @@
+"""From hint to outbox: waits for quiet, looks, compares, notes what is new. The agent's one working loop."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from hwcensus.instant import now, write_instant
+from hwcensus_agent.census import Census, Glance
+from hwcensus_agent.news import GAP, News, Sight
+from hwcensus_agent.pending import Pending, Ready
+from hwcensus_agent.settings import CensusSettings
+from hwcensus_agent.sources import Hint
+from hwcensus_agent.spool import Spool
+
+logger = logging.getLogger(__name__)
+
+
+class Look(Protocol):
+    """A look at the host's devices; runs in a worker thread."""
+
+    def __call__(
+        self, paths: frozenset[str] | None, identities: Mapping[str, str], names: Mapping[str, str]
+    ) -> tuple[Sight, ...]:
+        """What is there of `paths` (None: all), parents first, given what known devices are called."""
+
+
+class Live:
+    """Keeps the census true."""
+
+    def __init__(
+        self, settings: CensusSettings, spool: Spool, look: Look, source: str, wake: Callable[[], None]
+    ) -> None:
+        """`wake` is called when the outbox has something new; `source` leads this host."""
+        self._spool, self._look, self._source, self._wake = spool, look, source, wake
+        self.census = Census(spool.told())
+        self._pending = Pending(
+            quiet=settings.coalesce_ms / 1000,
+            longest=settings.coalesce_max_ms / 1000,
+            is_known=lambda path: path in self.census.identities_by_path,
+        )
+        self._hinted = asyncio.Event()
+        self._heard_at = now()
+        #: Called when the outbox overflowed and was dropped: a new stream begins.
+        self.on_dropped: Callable[[], None] = lambda: None
+
+    def hint(self, hint: Hint) -> None:
+        """For sources: something is worth a look."""
+        self._pending.hint(hint, asyncio.get_running_loop().time())
+        self._hinted.set()
+
+    def gap(self, source: str, reason: str) -> None:
+        """For sources: signals were lost, so everything is looked at; what is found happened not after now."""
+        self._note_gap(source, self._heard_at, reason)
+        self._pending.look_at_everything()
+        self._hinted.set()
+
+    def look_again(self) -> None:
+        self._pending.look_at_everything()
+        self._hinted.set()
+
+    async def first_look(self, *, same_boot: bool) -> tuple[Sight, ...]:
+        """The whole host, before anything is compared: after a reboot paths say nothing about who is who."""
+        identities = self.census.identities() if same_boot else {}
+        names = self.census.names() if same_boot else {}
+        return await asyncio.to_thread(self._look, None, identities, names)
+
+    def compare(self, seen: tuple[Sight, ...]) -> None:
+        """Notes what the first look found different from what was told before."""
+        self._note(Glance(seen=seen, paths=None, source=self._source, hinted={}, gone={}, moved={}))
+
+    async def run(self) -> None:
+        """Looks whenever a window closes, for ever; cancel it to stop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = self._pending.next_due()
+            if due is None or due > loop.time():
+                await self._hint_or(None if due is None else due - loop.time())
+                continue
+            ready = self._pending.take(loop.time())
+            if ready is not None:
+                await self._look_at(ready)
+
+    async def finish(self) -> None:
+        """Looks at what still waits, without waiting for quiet."""
+        ready = self._pending.take(float("inf"))
+        if ready is not None:
+            await self._look_at(ready)
+
+    async def _hint_or(self, timeout: float | None) -> None:
+        self._hinted.clear()
+        try:
+            await asyncio.wait_for(self._hinted.wait(), timeout)
+        except TimeoutError:
+            return
+
+    async def _look_at(self, ready: Ready) -> None:
+        self._heard_at = now()
+        identities, names = self.census.identities(), self.census.names()
+        for new, old in ready.moved.items():
+            if old in identities:
+                identities[new] = identities.pop(old)
+        seen = await asyncio.to_thread(self._look, ready.paths, identities, names)
+        self._note(
+            Glance(
+                seen=seen, paths=ready.paths, source=self._source,
+                hinted=ready.hinted, gone=ready.gone, moved=ready.moved,
+            )
+        )  # fmt: skip
+
+    def _note(self, glance: Glance) -> None:
+        news = self.census.see(glance)
+        if not news:
+            return
+        self._spool.put(news)
+        self.census.in_outbox(news)
+        self._log(news)
+        if self._spool.is_full:
+            self._drop()
+        self._wake()
+
+    def _drop(self) -> None:
+        """Adds and removes alone exceed the spool: they are dropped, said, and what is there now is told instead."""
+        since = self._spool.drop()
+        logger.error("the spool is full; unsent events were dropped", extra={"since": since})
+        self.census.reset(self._spool.told())
+        self.on_dropped()
+        self._note_gap("agent", since or now(), "spool-full")
+        self.look_again()
+
+    def _note_gap(self, source: str, since: datetime, reason: str) -> None:
+        logger.warning("signals were lost; looking at everything", extra={"source": source, "reason": reason})
+        detail: dict[str, object] = {
+            "source": source, "reason": reason, "from": write_instant(since), "to": write_instant(now())
+        }  # fmt: skip
+        self._spool.put_other(GAP, detail)
+        self._wake()
+
+    def _log(self, news: list[News]) -> None:
+        for one in news if len(news) <= 10 else []:
+            logger.debug("%s %s", one.type, one.sight.name, extra={"kind": one.kind, "changed": " ".join(one.changed)})
+        if len(news) > 10:
+            logger.info("%d devices told", len(news))

@@ -1,0 +1,57 @@
+"""What the census found new and the outbox holds until it is told: one device appeared, differs, or is gone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from lxml import etree
+
+from hwcensus import document
+from hwcensus.document import Survey
+
+#: The types of news about devices; the outbox also holds these, which are rendered when they are taken.
+ADD, CHANGE, REMOVE = "add", "change", "remove"
+PRESENT, MANIFEST, GAP, RESULT = "present", "manifest", "gap", "result"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """One device as it was last seen: its whole document, and the digests of it."""
+
+    identity: str
+    name: str
+    #: Resolved sysfs path, or udi.
+    key: str
+    xml: bytes
+    digest: bytes
+    state_hash: bytes
+
+    @classmethod
+    def of(cls, identity: str, element: etree._Element) -> "Sight":
+        """From a `<device>` element, which is taken apart by it."""
+        xml = document.to_bytes(element)
+        name, key = element.findtext("name") or "", element.findtext("key") or ""
+        parts = document.take_apart(element)
+        return cls(identity=identity, name=name, key=key, xml=xml, digest=parts.digest, state_hash=parts.state_hash)
+
+    @property
+    def subsystem(self) -> str:
+        """As the identity begins."""
+        return self.identity.partition("/")[0]
+
+    def survey(self) -> Survey:
+        return document.survey(document.parse(self.xml))
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """One event about one device, not yet numbered."""
+
+    type: str
+    sight: Sight
+    time: datetime
+    source: str
+    kind: str | None = None
+    changed: tuple[str, ...] = ()
+    was: str | None = None
+    command: str | None = None
+    stands_for: int | None = None

@@ -1,0 +1,166 @@
+"""`hwcensus-agent run`: puts the parts together, keeps them going, stops them cleanly.
+
+The order is sacred: sources listen before the first look, so that nothing falls between the two.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from contextlib import ExitStack, suppress
+
+from hwcensus_agent import hostid, lock
+from hwcensus_agent.commands import inbox
+from hwcensus_agent.commands.executors import EXECUTORS
+from hwcensus_agent.greeting import Greeting
+from hwcensus_agent.heartbeat import Pulse
+from hwcensus_agent.holdback import HoldBack
+
+from hwcensus_agent.live import Live, Look
+from hwcensus_agent.notify import notify, watchdog_seconds
+from hwcensus_agent.orders import Orders
+from hwcensus_agent.publisher import Publisher
+from hwcensus_agent.settings import AgentSettings
+from hwcensus_agent.sources import SOURCES, Source, UdevSource, Watch
+from hwcensus_agent.spool import Spool
+from hwcensus_agent.wake import wake
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a clean stop gives Kafka to take what waits; the rest stays in the spool.
+LAST_WORDS_S = 2.0
+
+
+async def run_agent(settings: AgentSettings, look: Look) -> None:
+    """Runs until SIGTERM or SIGINT. Raises HwcensusError where it cannot begin."""
+    host = hostid.host_id(settings.host, sysroot=settings.census.sysroot)
+    with ExitStack() as held:
+        held.enter_context(lock.hold(settings.spool.path.with_suffix(".lock")))
+        held.enter_context(lock.hold(settings.runtime / f"agent-{host}.lock"))
+        await Agent(settings, host, look).run()
+
+
+class Agent:
+    """One running agent."""
+
+    def __init__(self, settings: AgentSettings, host: str, look: Look) -> None:
+        self._settings, self._host, self._look = settings, host, look
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        sources = self._start_sources()
+        try:
+            await self._work(sources)
+        finally:
+            notify("STOPPING=1")
+            for source in sources:
+                source.close()
+
+    def _start_sources(self) -> tuple[Source, ...]:
+        """Subscribes to everything; what comes from here on waits until the first look is done."""
+        checks = [lambda: self._check_udev()]
+        watch = Watch(
+            sysroot=self._settings.census.sysroot,
+            recheck_every=self._settings.census.recheck_s,
+            known=lambda: self._live.census.keys(),
+            checks=checks,
+        )
+        sources = tuple(make(watch) for make in SOURCES.values())
+        self._udev = next(source for source in sources if isinstance(source, UdevSource))
+        for source in sources:
+            source.start()
+            if not source.works:
+                logger.warning("a source does not work", extra={"source": source.name, "why": source.why_not})
+        return sources
+
+    def _check_udev(self) -> None:
+        self._udev.check()
+
+    async def _work(self, sources: tuple[Source, ...]) -> None:
+        spool = self._open_spool()
+        try:
+            await self._publish(sources, spool)
+        finally:
+            spool.close()
+
+    def _open_spool(self) -> Spool:
+        evidence = hostid.evidence(sysroot=self._settings.census.sysroot)
+        limit = self._settings.spool.limit_mib * 1024 * 1024
+        spool = wake(self._host, evidence, lambda: Spool(
+            self._settings.spool.path, limit=limit, further_schema=inbox.SCHEMA
+        ))  # fmt: skip
+        self._evidence = evidence
+        return spool
+
+    async def _publish(self, sources: tuple[Source, ...], spool: Spool) -> None:
+        publisher = Publisher(self._settings.kafka, self._host, spool)
+        if self._settings.publisher.hold_back_bytes:
+            publisher.hold_back = HoldBack(self._settings.kafka, self._settings.publisher.hold_back_bytes)
+        self._live = live = Live(self._settings.census, spool, self._look, self._udev.name, publisher.woken.set)
+        live.on_dropped = publisher.new_stream
+        orders = Orders(self._settings, self._host, spool, live.census, publisher)
+        boot = hostid.boot_id()
+        same_boot = boot is not None and spool.remembered("boot") == boot
+        live.compare(await live.first_look(same_boot=same_boot))
+        spool.remember("boot", boot or "")
+        greeting = Greeting(
+            host=self._host,
+            name=self._settings.name or socket.gethostname(),
+            evidence=self._evidence,
+            boot=boot,
+            creatable=tuple(EXECUTORS),
+            sources=sources,
+        )
+        publisher.greet = lambda count: greeting.begin(spool, orders.partition(count))
+        await self._until_stopped(sources, live, publisher, orders, Pulse(
+            self._host, spool, publisher, self._settings.publisher.heartbeat_s
+        ))  # fmt: skip
+
+    async def _until_stopped(
+        self, sources: tuple[Source, ...], live: Live, publisher: Publisher, orders: Orders, pulse: Pulse
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for source in sources:
+            source.attach(loop, live.hint, lambda reason, name=source.name: live.gap(name, reason))
+        work = [publisher.run(), live.run(), pulse.run(), orders.run(), _feed_watchdog()]
+        tasks = [loop.create_task(one) for one in work]
+        logger.info("the agent runs", extra={"host": self._host, "devices": len(live.census)})
+        notify(f"READY=1\nSTATUS={len(live.census)} devices")
+        await self._first_end(tasks)
+        await self._wind_down(tasks, live, publisher)
+
+    async def _first_end(self, tasks: list[asyncio.Task[None]]) -> None:
+        """Waits for the stop, or for a task that ends, which none should: its error is ours then."""
+        stop = asyncio.create_task(self._wait_for_stop())
+        done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        failed = [task for task in done if task is not stop]
+        if failed:
+            for task in tasks:
+                task.cancel()
+            await failed[0]
+
+    async def _wait_for_stop(self) -> None:
+        await self._stop.wait()
+
+    async def _wind_down(self, tasks: list[asyncio.Task[None]], live: Live, publisher: Publisher) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await live.finish()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(publisher.last_words(), LAST_WORDS_S)
+        await publisher.close()
+        logger.info("the agent stops", extra={"waiting": publisher.waiting()})
+
+
+async def _feed_watchdog() -> None:
+    """Tells systemd that the loop turns."""
+    interval = watchdog_seconds()
+    while True:
+        if interval is not None:
+            notify("WATCHDOG=1")
+        await asyncio.sleep(interval or 3600.0)

@@ -1,0 +1,140 @@
+"""The census: what a new look at some devices tells, and what it does not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwcensus import codec
+from hwcensus.classes.net import Bridge, Net, NetState
+from hwcensus.device import Device
+from hwcensus_agent.census import Census, Glance
+from hwcensus_agent.commands.census_port import Effect, Expectation
+from hwcensus_agent.news import News, Sight
+
+FOLDER = "/sys/devices/virtual/net"
+
+
+def bridge(name: str, identity: str | None = None, *, stp: bool = False, mtu: int = 1500) -> Sight:
+    capability = Net(interface=name, nested=(Bridge(stp=stp),), state=NetState(mtu=mtu))
+    device = Device(name=f"net_{name}", key=f"{FOLDER}/{name}", parent="computer", capabilities=(capability,))
+    return Sight.of(identity or f"net/place/virtual%2Fnet%2F{name}", codec.write_device(device))
+
+
+def glance(*seen: Sight, paths: set[str] | None = None, **more: object) -> Glance:
+    fields: dict[str, object] = {"hinted": {}, "gone": {}, "moved": {}} | more
+    looked = None if paths is None else frozenset(f"{FOLDER}/{path}" for path in paths)
+    return Glance(seen=seen, paths=looked, **fields)  # type: ignore[arg-type]  # the table above is the default of each
+
+
+def said(news: list[News]) -> list[str]:
+    return [f"{one.type} {one.sight.name}" + (f" {one.kind}" if one.kind else "") for one in news]
+
+
+def test_a_device_that_was_not_known_is_added_once() -> None:
+    census = Census({})
+    assert said(census.see(glance(bridge("br0")))) == ["add net_br0"]
+    assert said(census.see(glance(bridge("br0")))) == []
+
+
+def test_only_what_was_looked_at_can_be_missed() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0"), bridge("br1")))
+    assert said(census.see(glance(paths={"br0"}))) == ["remove net_br0"]
+    assert said(census.see(glance())) == ["remove net_br1"]
+
+
+def test_a_changed_fact_and_a_changed_state_are_told_apart() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    (facts,) = census.see(glance(bridge("br0", stp=True)))
+    (state,) = census.see(glance(bridge("br0", stp=True, mtu=9000)))
+    assert (facts.kind, facts.changed) == ("facts", ("bridge.stp",))
+    assert (state.kind, state.changed) == ("state", ("net.mtu",))
+
+
+def test_a_device_that_went_and_came_between_two_looks_is_removed_and_added() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    path = f"{FOLDER}/br0"
+    news = census.see(glance(bridge("br0"), paths={"br0"}, gone={path: 1}))
+    assert said(news) == ["remove net_br0", "add net_br0"]
+    news = census.see(glance(bridge("br0"), paths={"br0"}, gone={path: 3}))
+    assert [one.stands_for for one in news] == [3, None]
+
+
+def test_a_rename_is_one_change_of_a_handle() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    renamed = replace(bridge("br9"), identity=bridge("br0").identity)
+    news = census.see(glance(renamed, paths={"br9"}, moved={f"{FOLDER}/br9": f"{FOLDER}/br0"}))
+    assert said(news) == ["change net_br9 renumbered"]
+    assert census.identities() == {f"{FOLDER}/br9": bridge("br0").identity}
+
+
+def test_the_same_device_under_another_identity_is_one_change_that_says_what_it_was() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    (change,) = census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:01"), paths={"br0"}))
+    assert (change.type, change.was) == ("change", "net/place/virtual%2Fnet%2Fbr0")
+
+
+def test_other_hardware_at_the_same_place_is_a_remove_and_an_add() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:01")))
+    news = census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:02"), paths={"br0"}))
+    assert said(news) == ["remove net_br0", "add net_br0"]
+
+
+def test_children_are_removed_before_their_parents() -> None:
+    census = Census({})
+    deep = replace(bridge("br0"), identity="b", key=f"{FOLDER}/br0/below", name="below")
+    census.see(glance(bridge("br0"), deep))
+    assert said(census.see(glance())) == ["remove below", "remove net_br0"]
+
+
+async def test_the_event_that_a_command_causes_names_it_and_the_next_one_does_not() -> None:
+    census = Census({})
+    census.expect("c1", Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0"))
+    (news,) = census.see(glance(bridge("br0")))
+    assert news.command == "c1"
+    census.in_outbox([news])
+    produced = await census.wait_seen("c1", 1)
+    assert produced is not None
+    assert produced.name == "net_br0"
+    census.forget("c1")
+    assert [one.command for one in census.see(glance()) + census.see(glance(bridge("br0")))] == [None, None]
+
+
+@pytest.mark.parametrize("seconds", [0.01])
+async def test_a_command_whose_device_does_not_come_learns_so(seconds: float) -> None:
+    census = Census({})
+    census.expect("c1", Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0"))
+    assert await census.wait_seen("c1", seconds) is None
+
+
+names = st.sampled_from(["br0", "br1", "br2", "br3"])
+worlds = st.lists(st.dictionaries(names, st.booleans()), min_size=1, max_size=8)
+
+
+@given(worlds)
+def test_what_is_told_of_any_run_of_worlds_adds_up_to_the_last_one(runs: list[dict[str, bool]]) -> None:
+    census = Census({})
+    told: dict[str, bytes] = {}
+    for world in runs:
+        for news in census.see(glance(*(bridge(name, stp=stp) for name, stp in world.items()))):
+            if news.type == "remove":
+                del told[news.sight.identity]
+            else:
+                assert (news.type == "add") == (news.sight.identity not in told)
+                told[news.sight.identity] = news.sight.digest
+    expected = [bridge(name, stp=stp) for name, stp in runs[-1].items()]
+    assert told == {sight.identity: sight.digest for sight in expected}
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_an_event_happened_when_it_was_first_hinted_at(at: datetime) -> None:
+    (news,) = Census({}).see(glance(bridge("br0"), paths={"br0"}, hinted={f"{FOLDER}/br0": at}))
+    assert news.time == at

@@ -1,0 +1,67 @@
+"""Hints wait for quiet: one look for many of them, and never longer than the longest wait."""
+
+import pytest
+
+from hwcensus_agent.pending import Pending
+from hwcensus_agent.sources import Action, Hint
+
+BR0, BR1 = "/sys/devices/virtual/net/br0", "/sys/devices/virtual/net/br1"
+
+
+def hint(action: Action, path: str = BR0, old: str | None = None, source: str = "udev") -> Hint:
+    return Hint(source=source, action=action, syspath=path, old_syspath=old)
+
+
+@pytest.fixture
+def pending() -> Pending:
+    return Pending(quiet=0.2, longest=1.0, is_known=lambda path: path == BR0)
+
+
+def test_nothing_is_due_before_quiet(pending: Pending) -> None:
+    pending.hint(hint(Action.CHANGE), 10.0)
+    assert pending.take(10.1) is None
+    ready = pending.take(10.2)
+    assert ready is not None
+    assert ready.paths == {BR0}
+    assert pending.next_due() is None
+
+
+def test_a_device_that_is_never_quiet_is_looked_at_after_the_longest_wait(pending: Pending) -> None:
+    for tenth in range(9):
+        pending.hint(hint(Action.CHANGE), 10.0 + tenth / 10)
+    assert pending.next_due() == 11.0
+
+
+def test_one_restless_device_does_not_hold_up_another(pending: Pending) -> None:
+    pending.hint(hint(Action.CHANGE, BR1), 10.0)
+    pending.hint(hint(Action.CHANGE, BR0), 10.15)
+    ready = pending.take(10.2)
+    assert ready is not None
+    assert ready.paths == {BR1}
+
+
+def test_only_the_leading_source_says_that_a_known_device_went(pending: Pending) -> None:
+    pending.hint(hint(Action.REMOVE, source="rtnetlink"), 10.0)
+    pending.hint(hint(Action.REMOVE), 10.0)
+    pending.hint(hint(Action.ADD), 10.1)
+    ready = pending.take(11.0)
+    assert ready is not None
+    assert ready.gone == {BR0: 1}
+
+
+def test_a_renamed_device_is_looked_at_where_it_is_now(pending: Pending) -> None:
+    pending.hint(hint(Action.CHANGE, BR0), 10.0)
+    pending.hint(hint(Action.MOVE, BR1, old=BR0), 10.0)
+    pending.hint(hint(Action.MOVE, BR1 + "x", old=BR1), 10.0)
+    ready = pending.take(11.0)
+    assert ready is not None
+    assert (ready.paths, ready.moved) == ({BR1 + "x"}, {BR1 + "x": BR0})
+
+
+def test_a_look_at_everything_takes_all_that_waits_with_it(pending: Pending) -> None:
+    pending.hint(hint(Action.CHANGE), 10.0)
+    pending.hint(hint(Action.ENUMERATE, "/sys"), 10.0)
+    ready = pending.take(10.0)
+    assert ready is not None
+    assert ready.paths is None
+    assert pending.next_due() is None

@@ -1,0 +1,152 @@
+"""The spool: numbers without holes, a published census that moves with them, and nothing lost by a stop."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hwcensus import census_digest
+from hwcensus.event import Add, Change, Event, Manifest, Present, Remove, read_event
+from hwcensus.instant import now
+from hwcensus_agent.news import ADD, CHANGE, MANIFEST, PRESENT, REMOVE, News
+from hwcensus_agent.render import Renderer
+from hwcensus_agent.spool import Spool, SpoolError
+
+from .test_census import bridge
+
+
+def news(type_: str, name: str, **more: object) -> News:
+    stp = bool(more.pop("stp", False))
+    plain = News(type=type_, sight=bridge(name, stp=stp), time=now(), source="udev")
+    return replace(plain, **({"kind": "facts", "changed": ("bridge.stp",)} if type_ == CHANGE else {}), **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = Spool(tmp_path / "spool.db", limit=1 << 20)
+    opened.begin_stream()
+    yield opened
+    opened.close()
+
+
+def take(spool: Spool) -> None:
+    spool.take(spool.next_rows(100), Renderer("host-1", spool))
+
+
+def sent(spool: Spool) -> list[Event]:
+    return [read_event(record.value) for record in spool.sending()]
+
+
+def test_taking_numbers_the_events_in_order_and_publishes_them(spool: Spool) -> None:
+    spool.put([news(ADD, "br0"), news(ADD, "br1"), news(CHANGE, "br0", stp=True), news(REMOVE, "br1")])
+    assert spool.count == 0
+    take(spool)
+    events = sent(spool)
+    assert [type(event) for event in events] == [Add, Add, Change, Remove]
+    assert [event.seq for event in events if isinstance(event, Add | Change | Remove)] == [1, 2, 3, 4]
+    assert [sight.name for sight in spool.published()] == ["net_br0"]
+    assert spool.digest == census_digest.total((s.identity, s.digest) for s in spool.published())
+    assert spool.state_digest == census_digest.total((s.identity, s.state_hash) for s in spool.published())
+
+
+def test_what_was_numbered_keeps_its_bytes_and_numbers_over_a_stop(spool: Spool) -> None:
+    spool.put([news(ADD, "br0")])
+    take(spool)
+    before = spool.sending()
+    again = Spool(spool.path, limit=1 << 20)
+    assert again.sending() == before
+    assert (again.stream, again.seq, again.digest, again.count) == (spool.stream, 1, spool.digest, 1)
+    again.acknowledged(before)
+    assert (again.sending(), again.waiting()) == ([], 0)
+    again.close()
+
+
+def test_a_render_that_fails_leaves_everything_as_it_was(spool: Spool) -> None:
+    spool.put([news(ADD, "br0"), news(ADD, "br1")])
+    good = Renderer("host-1", spool)
+
+    def fails_on_the_second(row: object, seq: int) -> list[Event]:
+        if seq == 2:
+            raise RuntimeError("disk full")
+        return good(row, seq)  # type: ignore[arg-type]  # only to fail
+
+    with pytest.raises(RuntimeError):
+        spool.take(spool.next_rows(100), fails_on_the_second)
+    assert (spool.seq, spool.count, spool.sending(), spool.waiting()) == (0, 0, [], 2)
+
+
+def test_a_manifest_and_a_present_say_what_is_published_when_they_are_taken(spool: Spool) -> None:
+    spool.put([news(ADD, "br0")])
+    spool.put_other(MANIFEST, {"for": "c1"})
+    spool.put([news(ADD, "br1")])
+    identities = [bridge("br1").identity, bridge("gone").identity]
+    spool.put_other(PRESENT, {"for": "c2", "identities": identities})
+    take(spool)
+    _, manifest, _, present = sent(spool)
+    assert isinstance(manifest, Manifest)
+    assert [entry.identity for entry in manifest.entries] == [bridge("br0").identity]
+    assert isinstance(present, Present)
+    assert (present.identity, present.for_, present.seq) == (bridge("br1").identity, "c2", 4)
+
+
+def test_unsent_changes_of_one_device_are_merged_when_the_spool_is_over_its_limit(tmp_path: Path) -> None:
+    small = Spool(tmp_path / "small.db", limit=2500)
+    small.begin_stream()
+    small.put([news(ADD, "br0")])
+    for number in range(10):
+        small.put([news(CHANGE, "br0", stp=number % 2 == 0)])
+    assert not small.is_full
+    take(small)
+    *_, last = sent(small)
+    assert isinstance(last, Change)
+    assert sum(event.stands_for or 1 for event in sent(small) if isinstance(event, Change)) == 10
+    small.close()
+
+
+def test_dropping_the_outbox_forgets_what_was_never_published(spool: Spool) -> None:
+    spool.put([news(ADD, "br0")])
+    take(spool)
+    spool.put([news(REMOVE, "br0"), news(ADD, "br1")])
+    assert set(spool.told()) == {bridge("br1").identity}
+    spool.drop()
+    assert set(spool.told()) == {bridge("br0").identity}
+
+
+def test_streams_of_the_past_are_known_as_our_own(spool: Spool) -> None:
+    first = spool.stream or ""
+    assert spool.begin_stream() == (first, 0)
+    assert spool.knows_stream(first)
+    assert not spool.knows_stream("a clone's")
+
+
+def test_a_spool_that_cannot_be_opened_says_where_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SpoolError, match=r"file/spool.db.*spool.path"):
+        Spool(tmp_path / "file" / "spool.db", limit=1)
+
+
+steps = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.booleans(), st.booleans()), max_size=25)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps)
+def test_however_events_and_taking_interleave_the_published_sums_fit(
+    tmp_path_factory: pytest.TempPathFactory, run: list[tuple[str, bool, bool]]
+) -> None:
+    spool = Spool(tmp_path_factory.mktemp("spool") / "spool.db", limit=3000)
+    spool.begin_stream()
+    for name, stp, taking in run:
+        known = spool.told().get(bridge(name).identity)
+        spool.put([news(CHANGE if known else ADD, name, stp=stp) if stp or not known else news(REMOVE, name)])
+        if taking:
+            take(spool)
+    expected = {identity: sight.digest for identity, sight in spool.told().items()}
+    while spool.next_rows(1):
+        take(spool)
+    assert {sight.identity: sight.digest for sight in spool.published()} == expected
+    assert spool.digest == census_digest.total(expected.items())
+    assert [int(dict(r.headers)["seq"]) for r in spool.sending()] == list(range(1, spool.seq + 1))
+    spool.close()
