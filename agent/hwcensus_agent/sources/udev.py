@@ -1,0 +1,203 @@
+"""Hints from udev's own events or, where no udevd runs, from the kernel's uevents, by pyudev's monitor.
+
+Which of the two is said. It reads no udev database: what an event carries is passed on as it came.
+"""
+
+import errno
+import logging
+import os
+import socket
+from asyncio import AbstractEventLoop
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pyudev
+
+from hwcensus_agent.netlink.connection import widen
+from hwcensus_agent.netlink.monitor import Overflow
+from hwcensus_agent.sources.drain import Drain
+from hwcensus_agent.sources.hint import Action, Hint
+from hwcensus_agent.sources.source import RECEIVE_BUFFER, OnGap, OnHint
+from hwcensus_agent.sources.walk import Found, walk
+
+logger = logging.getLogger(__name__)
+
+CONTROL = Path("/run/udev/control")  # without it, libudev's group `udev` stays silent
+SOCKETS = Path("/proc/self/net/unix")  # the local sockets of this network namespace
+
+Group = Literal["udev", "kernel"]
+
+
+class _Device(Protocol):
+    """What we use of a pyudev.Device, which ships no types."""
+
+    @property
+    def action(self) -> str | None: ...
+    @property
+    def sys_path(self) -> str: ...
+    @property
+    def subsystem(self) -> str | None: ...
+    @property
+    def properties(self) -> "_Properties": ...
+
+
+class _Properties(Protocol):
+    def __iter__(self) -> Iterator[str]: ...
+    def __getitem__(self, key: str) -> str: ...
+
+
+class _Monitor(Protocol):
+    """The same of a pyudev.Monitor."""
+
+    def start(self) -> None: ...
+    def fileno(self) -> int: ...
+    def poll(self, timeout: float | None = None) -> _Device | None: ...
+
+
+class UdevSource:
+    """Watches all devices."""
+
+    name = "udev"
+
+    def __init__(self, *, receive_buffer: int = RECEIVE_BUFFER) -> None:
+        self.works = False
+        self.why_not: str | None = "not started"
+        self.group: Group = "udev"
+        self.why_kernel: str | None = None  # why group is `kernel`, for people
+        self.malformed = 0
+        self._receive_buffer = receive_buffer
+        self._monitor: _Monitor | None = None
+        self._socket: socket.socket | None = None
+        self._loop: AbstractEventLoop | None = None
+        self._drain = Drain(self._read, self._lost)
+
+    @property
+    def overflows(self) -> int:
+        """How often the kernel's signals were lost."""
+        return self._drain.overflows
+
+    def start(self) -> None:
+        self.group = wanted_group()
+        self.why_kernel = None if self.group == "udev" else f"no udevd runs here (nobody listens at {CONTROL})"
+        try:
+            monitor: _Monitor = pyudev.Monitor.from_netlink(pyudev.Context(), self.group)
+            # libudev's socket under a second descriptor: pyudev neither asks for its error nor for its size.
+            self._socket = socket.socket(fileno=os.dup(monitor.fileno()))
+            widen(self._socket, self._receive_buffer)
+            monitor.start()
+        except (OSError, ImportError) as error:
+            self.close()
+            self.why_not = str(error)
+            logger.warning("no news of devices: %s", error)
+            return
+        self._monitor = monitor
+        self.works, self.why_not = True, None
+        if self.why_kernel is not None:
+            logger.warning("%s: the kernel's uevents lead, devices are taken as the kernel shows them", self.why_kernel)
+
+    def attach(self, loop: AbstractEventLoop, on_hint: OnHint, on_gap: OnGap) -> None:
+        if self._socket is None:
+            return
+        self._loop, self._on_hint, self._on_gap = loop, on_hint, on_gap
+        loop.add_reader(self._socket, self._drain)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            if self._loop is not None:
+                self._loop.remove_reader(self._socket)
+            self._socket.close()
+        self._socket = self._monitor = self._loop = None
+        self.works, self.why_not = False, "closed"
+
+    def enumerate(self, sysroot: str = "/sys") -> Iterator[Found]:
+        """All devices there are. Raises NoSysfs, OSError."""
+        return walk(sysroot)
+
+    def recheck(self) -> bool:
+        """Whether udevd came or went since `start`, so that the other group must be heard."""
+        return self._monitor is not None and wanted_group() != self.group
+
+    def check(self) -> None:
+        """Change to the other group where that is due, which is a gap: what happened meanwhile must be looked for."""
+        loop = self._loop
+        if loop is None or not self.recheck():
+            return
+        on_hint, on_gap = self._on_hint, self._on_gap
+        self.close()
+        self.start()
+        self.attach(loop, on_hint, on_gap)
+        logger.info("udevd came or went: events are now taken from the group `%s`", self.group)
+        on_gap("udevd-started" if self.group == "udev" else "udevd-stopped")
+
+    def _read(self) -> bool:
+        if self._monitor is None or self._socket is None:
+            return False
+        try:
+            device = self._monitor.poll(timeout=0)
+            if device is None:
+                return False
+            hint = _hint(device)
+        except (OSError, ValueError) as error:
+            # pyudev turns POLLERR into an OSError without errno, and leaves the error where it is.
+            code = getattr(error, "errno", None) or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code == errno.ENOBUFS:
+                raise Overflow from error
+            self._unreadable(error)
+            return True
+        self._on_hint(hint)
+        return True
+
+    def _unreadable(self, error: Exception) -> None:
+        """libudev refuses the event, or its path is not UTF-8: which device it was can only be found by looking."""
+        self.malformed += 1
+        if self.malformed == 1:
+            logger.warning("an event cannot be read, said once: %s", error)
+        self._on_gap("netlink-malformed")
+
+    def _lost(self) -> None:
+        logger.warning("events came faster than we read: looking at everything", extra={"n": self.overflows})
+        self._on_gap("netlink-overflow")
+
+
+def wanted_group() -> Group:
+    """Whose events to hear: udev's, which come when the device is ready for use, where udevd runs.
+
+    libudev is content with the file; but the file outlives its udevd (seen with 252), and may be that of a udevd in
+    another network namespace, whose events do not come here. Under systemd, which starts udevd on demand, it listens.
+    """
+    if not CONTROL.exists():
+        return "kernel"
+    try:
+        return "udev" if b" %s\n" % bytes(CONTROL) in SOCKETS.read_bytes() else "kernel"
+    except OSError:
+        return "udev"  # a hardened /proc: the file is all we can go by
+
+
+def _hint(device: _Device) -> Hint:
+    properties = dict(_readable(device.properties))
+    old = properties.get("DEVPATH_OLD")
+    return Hint(
+        source=UdevSource.name,
+        action=_action(device.action),
+        syspath=device.sys_path,
+        subsystem=device.subsystem,
+        devtype=properties.get("DEVTYPE"),
+        old_syspath=None if old is None else f"/sys{old}",
+        properties=properties,
+    )
+
+
+def _action(word: str | None) -> Action:
+    try:
+        return Action(word or "")
+    except ValueError:
+        return Action.CHANGE  # the kernel has grown a new word
+
+
+def _readable(properties: _Properties) -> Iterator[tuple[str, str]]:
+    for key in properties:
+        try:
+            yield key, properties[key]
+        except UnicodeDecodeError:
+            logger.debug("a property is not UTF-8 and left out", extra={"key": key})

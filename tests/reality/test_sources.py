@@ -1,0 +1,304 @@
+"""The sources on the real kernel, each test in a network namespace of its own; udevd where the test starts it."""
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hwcensus_agent.sources import SOURCES, Action, Hint, RtnetlinkSource, Source, UdevSource, Watch, walk
+from tests.reality.test_sources_namespace import in_namespace
+
+LIMIT = 20.0  # seconds, to wait for what must come
+UDEVD = Path("/usr/lib/systemd/systemd-udevd")
+
+
+def run(command: str) -> None:
+    subprocess.run(command.split(), check=True)
+
+
+def ip(arguments: str) -> None:
+    run(f"ip link {arguments}")
+
+
+def net(name: str) -> str:
+    return f"/sys/devices/virtual/net/{name}"
+
+
+class Ear:
+    """Remembers what a source says."""
+
+    def __init__(self, source: Source) -> None:
+        self.hints: list[Hint] = []
+        self.gaps: list[str] = []
+        self._news = asyncio.Event()
+        source.attach(asyncio.get_running_loop(), self._hint, self._gap)
+
+    def _hint(self, hint: Hint) -> None:
+        self.hints.append(hint)
+        self._news.set()
+
+    def _gap(self, reason: str) -> None:
+        self.gaps.append(reason)
+        self._news.set()
+
+    def said(self, action: Action, name: str) -> bool:
+        return any(hint.action is action and hint.syspath == net(name) for hint in self.hints)
+
+    async def until(self, enough: Callable[[], bool]) -> None:
+        async with asyncio.timeout(LIMIT):
+            while not enough():
+                self._news.clear()
+                await self._news.wait()
+
+    def forget(self) -> None:
+        self.hints.clear()
+
+
+@contextmanager
+def udevd() -> Iterator[None]:
+    """A udevd of this namespace, ready for events; it is gone at the end."""
+    if not UDEVD.exists():
+        pytest.skip("systemd-udevd is not installed")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind("/run/ready")
+        ready.settimeout(LIMIT)
+        environment = os.environ | {"NOTIFY_SOCKET": "/run/ready"}
+        with subprocess.Popen([UDEVD, "--resolve-names=never"], env=environment) as process:
+            try:
+                while b"READY=1" not in ready.recv(4096):
+                    pass
+                yield
+            finally:
+                process.terminate()
+                process.wait(LIMIT)
+
+
+@in_namespace
+def test_a_bridge_comes_and_goes_in_the_kernels_own_events_where_no_udevd_runs() -> None:
+    async def body() -> None:
+        source = UdevSource()
+        source.start()
+        assert (source.works, source.group, source.why_kernel) == (
+            True,
+            "kernel",
+            "no udevd runs here (nobody listens at /run/udev/control)",
+        )
+        ear = Ear(source)
+        ip("add hwc0 type bridge")
+        ip("del hwc0")
+        await ear.until(lambda: ear.said(Action.REMOVE, "hwc0"))
+        added = next(hint for hint in ear.hints if hint.syspath == net("hwc0") and hint.action is Action.ADD)
+        assert (added.source, added.subsystem, added.devtype) == ("udev", "net", "bridge")
+        assert added.properties["INTERFACE"] == "hwc0"
+        assert ear.gaps == []
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_where_udevd_runs_the_events_come_as_its_rules_left_them() -> None:
+    async def body() -> None:
+        source = UdevSource()
+        source.start()
+        assert (source.works, source.group, source.why_kernel) == (True, "udev", None)
+        ear = Ear(source)
+        ip("add hwc0 type bridge")
+        await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
+        ip("del hwc0")
+        await ear.until(lambda: ear.said(Action.REMOVE, "hwc0"))
+        added = next(hint for hint in ear.hints if hint.syspath == net("hwc0"))
+        assert "USEC_INITIALIZED" in added.properties
+        source.close()
+
+    with udevd():
+        asyncio.run(body())
+
+
+@in_namespace
+def test_a_udevd_that_comes_and_goes_is_followed_and_each_change_is_a_gap() -> None:
+    async def body() -> None:
+        source = UdevSource()
+        source.start()
+        ear = Ear(source)
+        source.check()
+        assert (source.recheck(), ear.gaps) == (False, [])
+        with udevd():
+            assert source.recheck()
+            source.check()
+            assert (source.group, source.recheck(), ear.gaps) == ("udev", False, ["udevd-started"])
+            ip("add hwc0 type bridge")
+            await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
+            assert "USEC_INITIALIZED" in ear.hints[-1].properties
+        assert Path("/run/udev/control").exists(), "the file tells nothing"
+        source.check()
+        assert (source.group, ear.gaps) == ("kernel", ["udevd-started", "udevd-stopped"])
+        ip("del hwc0")
+        await ear.until(lambda: ear.said(Action.REMOVE, "hwc0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_what_happened_between_start_and_attach_is_told() -> None:
+    async def body() -> None:
+        sources = [make(Watch()) for name, make in SOURCES.items() if name != "clock"]
+        for source in sources:
+            source.start()
+        ip("add hwc0 type bridge")
+        assert net("hwc0") in {found.syspath for found in walk()}
+        for source in sources:
+            ear = Ear(source)
+            await ear.until(lambda ear=ear: any(hint.syspath == net("hwc0") for hint in ear.hints))  # type: ignore[misc]
+            source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_rename_carries_where_the_device_was() -> None:
+    async def body() -> None:
+        ip("add hwc0 type bridge")
+        for source in (UdevSource(), RtnetlinkSource()):
+            source.start()
+            ear = Ear(source)
+            old, new = ("hwc0", "hwc1") if source.name == "udev" else ("hwc1", "hwc2")
+            ip(f"set {old} name {new}")
+            await ear.until(lambda ear=ear, new=new: ear.said(Action.MOVE, new))  # type: ignore[misc]
+            move = next(hint for hint in ear.hints if hint.action is Action.MOVE and hint.syspath == net(new))
+            assert move.old_syspath == net(old)
+            source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+@pytest.mark.parametrize("make", [UdevSource, RtnetlinkSource])
+def test_an_overflow_makes_one_gap_and_the_source_goes_on(make: type[UdevSource] | type[RtnetlinkSource]) -> None:
+    async def body() -> None:
+        source = make(receive_buffer=4096)
+        source.start()
+        ear = Ear(source)
+        for number in range(40):
+            ip(f"add b{number} type bridge")
+        await ear.until(lambda: bool(ear.gaps))
+        ip("del b39")
+        await ear.until(lambda: ear.said(Action.REMOVE, "b39"))
+        ip("add hwc0 type bridge")
+        await ear.until(lambda: any(hint.syspath == net("hwc0") for hint in ear.hints))
+        assert ear.gaps == ["netlink-overflow"]
+        assert source.overflows == 1
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_port_that_joins_and_leaves_a_bridge_hints_at_both() -> None:
+    async def body() -> None:
+        for line in ("add hwc0 type bridge", "add hwc1 type bridge", "add i0 type ifb"):
+            ip(line)
+        source = RtnetlinkSource()
+        source.start()
+        assert source.works
+        ear = Ear(source)
+        ip("set i0 master hwc0")
+        await ear.until(lambda: ear.said(Action.CHANGE, "i0") and ear.said(Action.CHANGE, "hwc0"))
+        ear.forget()
+        ip("set i0 master hwc1")
+        await ear.until(lambda: all(ear.said(Action.CHANGE, name) for name in ("i0", "hwc0", "hwc1")))
+        ear.forget()
+        ip("set i0 nomaster")
+        await ear.until(lambda: ear.said(Action.CHANGE, "i0") and ear.said(Action.CHANGE, "hwc1"))
+        ip("set i0 master hwc0")
+        ip("del i0")
+        await ear.until(lambda: ear.said(Action.REMOVE, "i0"))
+        assert not any(hint.action is Action.REMOVE and hint.syspath != net("i0") for hint in ear.hints)
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+@pytest.mark.parametrize("line", ["set hwc0 address 02:00:00:00:00:09", "set hwc0 mtu 1400", "set hwc0 up"])
+def test_what_no_uevent_tells_rtnetlink_does(line: str) -> None:
+    async def body() -> None:
+        ip("add hwc0 type bridge")
+        source = RtnetlinkSource()
+        source.start()
+        ear = Ear(source)
+        ip(line)
+        await ear.until(lambda: ear.said(Action.CHANGE, "hwc0"))
+        ip("del hwc0")
+        await ear.until(lambda: ear.said(Action.REMOVE, "hwc0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_renamed_bridge_hints_at_its_ports_for_they_name_it() -> None:
+    async def body() -> None:
+        for line in ("add hwc0 type bridge", "add i0 type ifb", "set i0 master hwc0"):
+            ip(line)
+        source = RtnetlinkSource()
+        source.start()
+        ear = Ear(source)
+        ip("set hwc0 name hwc1")
+        await ear.until(lambda: ear.said(Action.MOVE, "hwc1") and ear.said(Action.CHANGE, "i0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_links_that_our_sysfs_does_not_show_give_no_hint() -> None:
+    """As in a container that sees the host's network but a sysfs of its own."""
+
+    async def body() -> None:
+        run("umount /sys")  # the machine's sysfs comes to light: another namespace's links
+        source = RtnetlinkSource()
+        source.start()
+        ear = Ear(source)
+        ip("add ifb0 type ifb")  # a name that the machine may have too
+        ip("add v0 type veth peer name v1")
+        ip("del v0")
+        ip("del ifb0")
+        run("mount -t sysfs sysfs /sys")
+        ip("add i0 type ifb")
+        await ear.until(lambda: any(hint.syspath == net("i0") for hint in ear.hints))
+        assert {hint.syspath for hint in ear.hints} == {net("i0")}
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_device_whose_path_is_not_text_is_a_gap_not_the_end() -> None:
+    latin = os.fsdecode(b"br\xe9")
+
+    async def body() -> None:
+        source = UdevSource()
+        source.start()
+        ear = Ear(source)
+        ip(f"add {latin} type bridge")
+        ip("add hwc0 type bridge")
+        await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
+        assert set(ear.gaps) == {"netlink-malformed"}
+        assert net(latin) in {found.syspath for found in source.enumerate()}
+        source.close()
+
+    asyncio.run(body())
+
+
+def test_the_walk_finds_what_libudev_finds() -> None:
+    pyudev = pytest.importorskip("pyudev")
+    theirs = {(device.sys_path, device.subsystem) for device in pyudev.Context().list_devices()}
+    ours = {(found.syspath, found.subsystem) for found in walk()}
+    assert {path for path, _ in ours ^ theirs if Path(path).exists()} == set()

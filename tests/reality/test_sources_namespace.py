@@ -1,0 +1,92 @@
+"""A network namespace, a sysfs and a /run of its own for a test, which stays ordinary Python: `@in_namespace`."""
+
+import ctypes
+import functools
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec
+
+import pytest
+
+P = ParamSpec("P")
+
+LIMIT = 60  # seconds, for one test
+CLONE_NEWNS, CLONE_NEWNET = 0x20000, 0x40000000
+MS_REC, MS_PRIVATE = 0x4000, 0x40000
+
+
+def in_namespace(test: Callable[P, None]) -> Callable[P, None]:
+    """Run the test in a forked child that has left the machine's network. Skips where we are not root."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("network namespaces need root")
+        readable, writable = os.pipe()
+        child = os.fork()
+        if child == 0:
+            _run_and_exit(lambda: test(*args, **kwargs), writable)
+        os.close(writable)
+        with os.fdopen(readable, "rb") as pipe:
+            said = pipe.read().decode()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == SKIPPED:
+            pytest.skip(said)
+        if status != 0:
+            pytest.fail(said or f"the test's process ended with {status} (-14: it took longer than {LIMIT} s)", False)
+
+    return run
+
+
+SKIPPED = 77
+
+
+def _run_and_exit(test: Callable[[], None], writable: int) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(LIMIT)
+    status = 0
+    try:
+        _leave()
+        test()
+    except pytest.skip.Exception as skipped:
+        os.write(writable, str(skipped).encode())
+        status = SKIPPED
+    except BaseException:  # noqa: BLE001 - the child's whole outcome goes to the parent as text
+        os.write(writable, traceback.format_exc().encode())
+        status = 1
+    finally:
+        os._exit(status)
+
+
+def _leave() -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(function: str, *arguments: object) -> None:
+        if libc[function](*arguments) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"{function}: {os.strerror(code)}")
+
+    call("unshare", CLONE_NEWNS | CLONE_NEWNET)
+    call("mount", b"none", b"/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None)
+    call("mount", b"sysfs", b"/sys", b"sysfs", ctypes.c_ulong(0), None)
+    call("mount", b"tmpfs", b"/run", b"tmpfs", ctypes.c_ulong(0), None)
+
+
+@in_namespace
+def test_a_test_in_a_namespace_sees_no_link_of_the_machine() -> None:
+    assert [name for _, name in socket.if_nameindex()] == ["lo"]
+    assert [entry.name for entry in Path("/sys/class/net").iterdir()] == ["lo"]
+    assert not list(Path("/run").iterdir())
+
+
+def test_a_failure_in_a_namespace_is_the_tests_failure() -> None:
+    @in_namespace
+    def failing() -> None:
+        raise RuntimeError("said in the child")
+
+    with pytest.raises(pytest.fail.Exception, match="said in the child"):
+        failing()
