@@ -1,8 +1,10 @@
 """The inventory's tables, as docs/inventory.md explains them; schema changes come by `migrations/` only.
 
-Times are UTC. Digests are 32 raw bytes. Deliberately absent: foreign keys from versions (history outlives nothing it
-points to: nothing is ever deleted but by retention, which deletes both ends).
+Times are UTC, aware in Python on both databases. Digests are 32 raw bytes. Deliberately absent: foreign keys from
+versions (history outlives nothing it points to: nothing is ever deleted but by retention, which deletes both ends).
 """
+
+from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
@@ -10,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Dialect,
     Float,
     Index,
     Integer,
@@ -19,9 +22,31 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time: aware and UTC in Python; SQLite, which knows no zones, holds UTC without saying so."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Raises ValueError for a naive time: nobody could say which zone it meant."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
@@ -30,7 +55,7 @@ metadata = MetaData(
 _Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 #: SQLite numbers rows by itself only for INTEGER PRIMARY KEY.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
-_Time = DateTime(timezone=True)
+_Time = Instant()
 
 host = Table(
     "host",
@@ -59,16 +84,23 @@ host = Table(
     Column("first_seen", _Time, nullable=False),
     #: Seconds by which the agent's clock is ahead of the broker's (or ours), as last measured.
     Column("clock_skew", Float),
-    #: manifest, devices, all or stream; which devices, since when; sent by the relay.
+    #: manifest, devices, all or stream; which devices ([identity]); why. Ingest notes it, the relay sends it.
     Column("resync_wanted", String(16)),
     Column("resync_identities", _Json),
     Column("resync_reason", Text),
-    #: The command that asked last, when, and how often without an answer.
+    #: {identity: [digest of 16 bytes in hex, answered]}: what a manifest had and we have not.
+    Column("asked", _Json),
+    #: The relay's: the command that asked last, when, and how often without an answer. Ingest clears all three when it
+    #: wants something else, or nothing any more.
     Column("resync_command", String(64)),
     Column("resync_sent_at", _Time),
     Column("resync_attempts", Integer, nullable=False, default=0),
-    #: {stream, evidence, since, held}: another agent claims to be this host.
+    #: {count, digest, state_digest}: what devices in `refused` add to ours, by the manifest that showed them.
+    Column("excess", _Json),
+    #: {stream, seq, evidence, since, heard_at, held, why}: another agent claims to be this host.
     Column("conflict", _Json),
+    #: Raised by each write of ingest and by `host accept`: a writer that worked on an older one starts over.
+    Column("revision", BigInteger, nullable=False, default=0),
     Column("retired_at", _Time),
     Index("ix_host_name", "name"),
     Index("ix_host_resync_wanted", "resync_wanted"),
@@ -126,7 +158,7 @@ device = Table(
     Column("xml", LargeBinary, nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     Column("state_hash", LargeBinary(32), nullable=False),
-    #: Feed position of the current version.
+    #: Feed position of the current version, the one that is open.
     Column("version", BigInteger, nullable=False),
     #: Host's stream and seq of the last event about it.
     Column("seq", BigInteger, nullable=False),
@@ -166,13 +198,6 @@ device_version = Table(
     Index("ix_device_version_device_feed", "device", "feed"),
     Index("ix_device_version_host_feed", "host", "feed"),
     Index("ix_device_version_valid_from", "valid_from"),
-    #: The one open version of each device, for closing it.
-    Index(
-        "ix_device_version_open",
-        "device",
-        sqlite_where=Column("valid_to").is_(None),
-        postgresql_where=Column("valid_to").is_(None),
-    ),
 )
 
 feed = Table(
@@ -202,7 +227,7 @@ coverage = Table(
     Column("began_at", _Time, nullable=False),
     #: Null while it lasts.
     Column("ended_at", _Time),
-    #: first, hello-gap, adopted, seq-gap, source-gap, manifest, …: why a stretch began, and why it ended.
+    #: Why a stretch began (first, hello, manifest, heartbeat, source-gap) and why it ended (the name of the gap).
     Column("began", String(32), nullable=False),
     Column("ended", String(32)),
     Index("ix_coverage_host_id", "host", "id"),

@@ -1,0 +1,1 @@
+"""The revisions, oldest first: one module each, never changed once it was released."""
