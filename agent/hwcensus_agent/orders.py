@@ -1,4 +1,85 @@
-"""Commands as the running agent sees them: reads its partition, and answers `resync` and `ping` itself.
+"""Commands in the running agent: ties `commands/` to its partition, its spool and its census, and answers resyncs."""
 
-What makes or deletes devices is in `commands/`.
-"""
+import asyncio
+import logging
+
+from hwcensus.command import Command
+from hwcensus.topics import partition_of
+from hwcensus_agent.census import Census
+from hwcensus_agent.commands.answer import Answer
+from hwcensus_agent.commands.executors import EXECUTORS
+from hwcensus_agent.commands.guard import Guard
+from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.commands.reader import CommandReader
+from hwcensus_agent.commands.runner import Commands
+from hwcensus_agent.keys import PinnedKeys
+from hwcensus_agent.news import MANIFEST, PRESENT, RESULT
+from hwcensus_agent.publisher import Publisher
+from hwcensus_agent.settings import AgentSettings
+from hwcensus_agent.spool import Spool
+
+logger = logging.getLogger(__name__)
+
+
+class Orders:
+    """What the collector may order this agent to do, and the doing of it."""
+
+    def __init__(self, settings: AgentSettings, host: str, spool: Spool, census: Census, publisher: Publisher) -> None:
+        """Raises ConfigError for a policy file that is wrong."""
+        self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
+        policy = Policy.load(settings.commands.policy)
+        self.creatable = policy.creatable()
+        self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        guard = Guard(host=host, keys=PinnedKeys(settings.commands.keys), knows_stream=spool.knows_stream)
+        self._commands = Commands(
+            guard=guard,
+            policy=policy,
+            executors=EXECUTORS,
+            census=census,
+            transaction=spool.transaction,
+            report=self._report,
+            on_resync=self._resync,
+        )
+
+    def partition(self, count: int | None) -> int | None:
+        """This host's partition of the commands topic, which has `count`; None where there is no such topic."""
+        if count is None:
+            logger.warning("there is no commands topic: this host obeys none; see `hwcensus-collector topics apply`")
+            return None
+        mine = partition_of(self._host, count)
+        if not self._partition.done():
+            self._partition.set_result(mine)
+        return mine
+
+    def expect_begun(self) -> None:
+        """Before the first look: what an interrupted command did is told as its doing."""
+        self._commands.expect_begun()
+
+    async def run(self) -> None:
+        """Reads and carries out for ever; cancel it to stop."""
+        reader = CommandReader(self._settings.kafka, await self._partition, self._commands.receive)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(reader.run())
+            both.create_task(self._commands.run())
+
+    def _report(self, answer: Answer) -> None:
+        produced = [[one.identity, one.name] for one in answer.produced]
+        detail: dict[str, object] = {
+            "command": answer.command, "state": answer.state, "code": answer.code, "text": answer.text,
+            "produced": produced,
+        }  # fmt: skip
+        self._spool.put_in_transaction(RESULT, {key: value for key, value in detail.items() if value is not None})
+        self._publisher.woken.set()
+
+    def _resync(self, command: Command) -> None:
+        logger.info("the collector asks for the census", extra={"want": command.want, "command": command.id})
+        if command.want == "stream":
+            self._publisher.new_stream()
+            return
+        if command.want == "devices":
+            self._spool.put_other(PRESENT, {"for": command.id, "identities": list(command.identities)})
+        if command.want == "all":
+            self._spool.put_other(PRESENT, {"for": command.id})
+        if command.want in ("manifest", "all"):
+            self._spool.put_other(MANIFEST, {"for": command.id})
+        self._publisher.woken.set()

@@ -8,14 +8,13 @@ import logging
 import signal
 import socket
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from hwcensus_agent import hostid, lock
 from hwcensus_agent.commands import inbox
-from hwcensus_agent.commands.executors import EXECUTORS
 from hwcensus_agent.greeting import Greeting
 from hwcensus_agent.heartbeat import Pulse
 from hwcensus_agent.holdback import HoldBack
-
 from hwcensus_agent.live import Live, Look
 from hwcensus_agent.notify import notify, watchdog_seconds
 from hwcensus_agent.orders import Orders
@@ -61,12 +60,11 @@ class Agent:
 
     def _start_sources(self) -> tuple[Source, ...]:
         """Subscribes to everything; what comes from here on waits until the first look is done."""
-        checks = [lambda: self._check_udev()]
         watch = Watch(
             sysroot=self._settings.census.sysroot,
             recheck_every=self._settings.census.recheck_s,
-            known=lambda: self._live.census.keys(),
-            checks=checks,
+            known=self._known,
+            checks=[self._check_udev],
         )
         sources = tuple(make(watch) for make in SOURCES.values())
         self._udev = next(source for source in sources if isinstance(source, UdevSource))
@@ -75,6 +73,9 @@ class Agent:
             if not source.works:
                 logger.warning("a source does not work", extra={"source": source.name, "why": source.why_not})
         return sources
+
+    def _known(self) -> list[str]:
+        return self._live.census.keys()
 
     def _check_udev(self) -> None:
         self._udev.check()
@@ -104,6 +105,7 @@ class Agent:
         orders = Orders(self._settings, self._host, spool, live.census, publisher)
         boot = hostid.boot_id()
         same_boot = boot is not None and spool.remembered("boot") == boot
+        orders.expect_begun()
         live.compare(await live.first_look(same_boot=same_boot))
         spool.remember("boot", boot or "")
         greeting = Greeting(
@@ -111,7 +113,7 @@ class Agent:
             name=self._settings.name or socket.gethostname(),
             evidence=self._evidence,
             boot=boot,
-            creatable=tuple(EXECUTORS),
+            creatable=orders.creatable,
             sources=sources,
         )
         publisher.greet = lambda count: greeting.begin(spool, orders.partition(count))
@@ -124,7 +126,7 @@ class Agent:
     ) -> None:
         loop = asyncio.get_running_loop()
         for source in sources:
-            source.attach(loop, live.hint, lambda reason, name=source.name: live.gap(name, reason))
+            source.attach(loop, live.hint, partial(live.gap, source.name))
         work = [publisher.run(), live.run(), pulse.run(), orders.run(), _feed_watchdog()]
         tasks = [loop.create_task(one) for one in work]
         logger.info("the agent runs", extra={"host": self._host, "devices": len(live.census)})

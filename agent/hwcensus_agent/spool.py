@@ -164,14 +164,14 @@ class Spool:
         if self._bytes > self._limit:
             self._merge()
 
-    def put_other(self, type_: str, detail: dict[str, object], time: datetime | None = None) -> None:
+    def put_other(self, type_: str, detail: dict[str, object]) -> None:
         """Adds a present, manifest, gap or result, rendered when it is taken."""
         with self.transaction():
-            self._insert(type_, time or now(), detail, None)
+            self.put_in_transaction(type_, detail)
 
-    def put_in_transaction(self, type_: str, detail: dict[str, object], time: datetime) -> None:
-        """The same inside a transaction that somebody else has begun on `connection`."""
-        self._insert(type_, time, detail, None)
+    def put_in_transaction(self, type_: str, detail: dict[str, object]) -> None:
+        """The same inside a transaction that somebody else has begun."""
+        self._insert(type_, now(), detail, None)
 
     def _insert(self, type_: str, time: datetime, detail: dict[str, object], sight: Sight | None) -> None:
         size = 200 + (0 if sight is None else len(sight.xml))

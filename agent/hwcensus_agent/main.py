@@ -1,0 +1,54 @@
+"""`hwcensus-agent`: run the agent, or see by hand what it sees (`list`, `show`, `dump`, `watch`)."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+import hwcensus
+from hwcensus import config, log
+from hwcensus.errors import HwcensusError
+from hwcensus_agent import local
+from hwcensus_agent.settings import AgentSettings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0, 2 for wrong usage or configuration, 1 for what went wrong otherwise."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings, origins = config.load(AgentSettings, program="agent", argv_values=vars(arguments), environ=os.environ)
+        if arguments.show_config:
+            print(config.show(settings, origins), end="")
+            return 0
+        return _run(settings) if arguments.verb == "run" else local.run(arguments, settings)
+    except HwcensusError as error:
+        print(f"hwcensus-agent: {error.code}: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, and knows why
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hwcensus-agent", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"hwcensus-agent {hwcensus.__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    run = verbs.add_parser("run", help="watch this host and tell Kafka")
+    config.add_flags(run, AgentSettings)
+    local.add_parsers(verbs)
+    return parser
+
+
+def _run(settings: AgentSettings) -> int:
+    # Imported here: looking by hand needs neither Kafka's client nor a spool.
+    from hwcensus_agent.look import HostLook
+    from hwcensus_agent.run import run_agent
+
+    log.setup(level=settings.log.level, style=settings.log.style)
+    asyncio.run(run_agent(settings, HostLook(settings.census)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
