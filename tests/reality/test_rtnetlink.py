@@ -131,8 +131,12 @@ def test_ports_peers_and_state_are_told() -> None:
     ip("add hwc0 type bridge stp_state 1")
     ip("add v0 type veth peer name v1")
     ip("set v0 master hwc0")
+    monitor = LinkMonitor(receive_buffer=BUFFER)
     for name in ("hwc0", "v0", "v1"):
         ip(f"set {name} up")
+    # The kernel works out operstate a little later, and says so.
+    heard(monitor, lambda events: ("v1", "up") in {(event.link.name, event.link.operstate) for event in events})
+    monitor.close()
     with RouteSocket() as route:
         links = {link.name: link for link in route.dump_links()}
     bridge, port, peer = links["hwc0"], links["v0"], links["v1"]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from hwcensus_agent.sources import SOURCES, Action, Hint, RtnetlinkSource, Source, UdevSource, Watch, walk
+from hwcensus_agent.sources.udev import LOOK_EVERY
+from tests.fixtures.require import require
 from tests.reality.test_sources_namespace import in_namespace
 
 LIMIT = 20.0  # seconds, to wait for what must come
@@ -62,13 +64,12 @@ class Ear:
 @contextmanager
 def udevd() -> Iterator[None]:
     """A udevd of this namespace, ready for events; it is gone at the end."""
-    if not UDEVD.exists():
-        pytest.skip("systemd-udevd is not installed")
+    require(UDEVD.exists(), "systemd-udevd is not installed")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.bind("/run/ready")
         ready.settimeout(LIMIT)
         environment = os.environ | {"NOTIFY_SOCKET": "/run/ready"}
-        with subprocess.Popen([UDEVD, "--resolve-names=never"], env=environment) as process:
+        with subprocess.Popen([UDEVD, "--resolve-names=never"], env=environment, stderr=subprocess.DEVNULL) as process:
             try:
                 while b"READY=1" not in ready.recv(4096):
                     pass
@@ -76,6 +77,7 @@ def udevd() -> Iterator[None]:
             finally:
                 process.terminate()
                 process.wait(LIMIT)
+                Path("/run/ready").unlink()
 
 
 @in_namespace
@@ -136,10 +138,29 @@ def test_a_udevd_that_comes_and_goes_is_followed_and_each_change_is_a_gap() -> N
             await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
             assert "USEC_INITIALIZED" in ear.hints[-1].properties
         assert Path("/run/udev/control").exists(), "the file tells nothing"
-        source.check()
+        for _ in range(LOOK_EVERY):
+            source.check()
         assert (source.group, ear.gaps) == ("kernel", ["udevd-started", "udevd-stopped"])
         ip("del hwc0")
         await ear.until(lambda: ear.said(Action.REMOVE, "hwc0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_udevd_that_was_started_anew_is_a_gap_for_it_missed_what_happened_meanwhile() -> None:
+    async def body() -> None:
+        source = UdevSource()
+        with udevd():
+            source.start()
+            ear = Ear(source)
+        with udevd():
+            source.check()
+            source.check()
+            assert (source.group, ear.gaps) == ("udev", ["udevd-started"])
+            ip("add hwc0 type bridge")
+            await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
         source.close()
 
     asyncio.run(body())

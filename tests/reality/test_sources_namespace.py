@@ -1,4 +1,7 @@
-"""A network namespace, a sysfs and a /run of its own for a test, which stays ordinary Python: `@in_namespace`."""
+"""A network namespace, a sysfs and a /run of its own for a test, which stays ordinary Python: `@in_namespace`.
+
+tests/fixtures/namespace.py does the same for a program.
+"""
 
 import ctypes
 import functools
@@ -12,6 +15,8 @@ from typing import ParamSpec
 
 import pytest
 
+from tests.fixtures.require import require
+
 P = ParamSpec("P")
 
 LIMIT = 60  # seconds, for one test
@@ -24,8 +29,7 @@ def in_namespace(test: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        if os.geteuid() != 0:
-            pytest.skip("network namespaces need root")
+        require(os.geteuid() == 0, "network namespaces need root")
         readable, writable = os.pipe()
         child = os.fork()
         if child == 0:
