@@ -102,7 +102,7 @@ def test_whatever_is_killed_the_inventory_equals_the_host_and_history_is_whole(
                 *programs.values(),
                 seconds=120,
             )
-            wait_until(lambda: line.is_settled(), "nothing is on its way", *programs.values(), seconds=60)
+            wait_until(line.is_settled, "nothing is on its way", *programs.values(), seconds=60)
         finally:
             for program in programs.values():
                 program.stop()
