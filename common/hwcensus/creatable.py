@@ -9,6 +9,7 @@ from lxml import etree
 
 from hwcensus import document, schema
 from hwcensus.errors import InvalidDocument
+from hwcensus.names import COMPUTER
 
 #: Bytes of an interface name with its closing zero (IFNAMSIZ, linux/if.h).
 _IFNAMSIZ = 16
@@ -21,21 +22,45 @@ def check_interface_name(name: str) -> None:
             f"interface name {name!r} has {len(name.encode())} bytes, the kernel takes at most {_IFNAMSIZ - 1}",
             code="name-too-long",
         )
-    if name in ("", ".", "..") or any(char in "/:" or char.isspace() for char in name):
+    # '%' is no part of that rule: the kernel takes a name with it for a pattern, and picks another.
+    if name in ("", ".", "..") or any(char in "/:%" or char.isspace() for char in name):
         raise InvalidDocument(
-            f"interface name {name!r} is not one the kernel takes: no '/', ':' or blank, not '.' or '..'",
+            f"interface name {name!r} is not one the kernel takes: no '/', ':', '%' or blank, not '.' or '..'",
             code="bad-name",
         )
 
 
 def _check_bridge(device: etree._Element) -> None:
-    check_interface_name(device.findtext("capability[@type='net']/interface") or "")
+    """A name and nothing else: a fact that would be given and not obeyed is refused."""
+    net, *more = device.findall("capability")
+    if more or net.get("type") != "net":
+        raise InvalidDocument("a bridge has one capability at the top, net", code="bad-creation")
+    check_interface_name(net.findtext("interface") or "")
+    if device.findtext("parent") not in (None, COMPUTER):
+        raise InvalidDocument(f"a bridge has no parent but {COMPUTER!r}", code="bad-parent")
+    for fact in _further(net):
+        text = f"<{fact.tag}> cannot be chosen for a new bridge, only its interface name"
+        raise InvalidDocument(text, code="bad-creation")
+
+
+def _further(net: etree._Element) -> list[etree._Element]:
+    """What stands in a net capability besides its interface, and an empty 80203 or bridge."""
+    plain = [inner for inner in net.iterchildren("capability") if inner.get("type") in ("80203", "bridge")]
+    inside = [fact for inner in plain for fact in inner]
+    return inside + [child for child in net if child.tag != "interface" and child not in plain]
 
 
 #: Creatable type → check of the document.
 CREATABLE: dict[str, Callable[[etree._Element], None]] = {
     "bridge": _check_bridge,
 }
+
+
+def check_creation(device: etree._Element) -> str:
+    """Checks a creation document as far as it alone shows, and tells its creatable type. Raises InvalidDocument."""
+    type_ = creatable_type(device)
+    CREATABLE[type_](device)
+    return type_
 
 
 def creatable_type(device: etree._Element) -> str:
@@ -59,5 +84,5 @@ def read_creation(raw: bytes) -> etree._Element:
     schema.validate(device, "command")
     if device.tag != "device":
         raise InvalidDocument(f"<{device.tag}> is not a <device>", code="schema")
-    CREATABLE[creatable_type(device)](device)
+    check_creation(device)
     return device

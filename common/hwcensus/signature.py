@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Signer:
         if not isinstance(key, Ed25519PrivateKey):
             raise HwcensusError(f"{path} holds a key that is not Ed25519", code="bad-key")
         signer = cls(key)
-        _write_once(path.with_name(path.name + ".pub"), base64.b64encode(signer.public) + b"\n", 0o644)
+        _keep(path.with_name(path.name + ".pub"), base64.b64encode(signer.public) + b"\n", 0o644)
         return signer
 
     def headers(self, value: bytes) -> list[tuple[str, bytes]]:
@@ -76,20 +77,28 @@ def _make(path: Path) -> None:
 
 def _write_once(path: Path, content: bytes, mode: int) -> None:
     """Whole or not at all, and never over a file that another process made meanwhile."""
-    if path.exists():
-        return
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    part = _written_beside(path, content, mode)
     try:
         os.link(part, path)
     except FileExistsError:
         pass
     finally:
         part.unlink()
+
+
+def _keep(path: Path, content: bytes, mode: int) -> None:
+    """The file has this content afterwards, and at no time half of it."""
+    if not path.exists() or path.read_bytes() != content:
+        _written_beside(path, content, mode).replace(path)
+
+
+def _written_beside(path: Path, content: bytes, mode: int) -> Path:
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return part
 
 
 def read_public_keys(path: Path) -> dict[str, bytes]:

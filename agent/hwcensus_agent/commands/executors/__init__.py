@@ -1,0 +1,12 @@
+"""What can be made and taken away, one executor a class: adding one is a file and a line here."""
+
+from hwcensus_agent.commands.executors.bridge import BridgeExecutor
+from hwcensus_agent.commands.executors.executor import Executor
+
+#: Creatable type (hwcensus.creatable) → executor.
+EXECUTORS: dict[str, Executor] = {
+    executor.creates: executor
+    for executor in (
+        BridgeExecutor(),
+    )
+}  # fmt: skip

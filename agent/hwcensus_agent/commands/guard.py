@@ -1,0 +1,88 @@
+"""Whether a record of the commands topic is an order to us: host, signature, schema, stream, expiry, in this order.
+
+Pure but for the questions it is given. The host's policy is asked later, in `runner.py`.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from hwcensus import document
+from hwcensus.command import Command, read_command
+from hwcensus.errors import HwcensusError, InvalidDocument, Refused
+from hwcensus.instant import write_instant
+from hwcensus.signature import verify
+from hwcensus_agent.commands.answer import EXPIRED, FAILED, Answer
+
+logger = logging.getLogger(__name__)
+
+#: Characters of an id that is worth an answer; the collector's have 36.
+LONGEST_ID = 64
+#: They change nothing, so one meant for an earlier life of the host does no harm, and the collector may not know ours.
+HARMLESS = frozenset({"resync", "ping"})
+
+
+class Expired(Refused):
+    """the command came after its deadline"""
+
+    code = "expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What is compared: our host id, the pinned keys by id, and whether a stream is one of our own past."""
+
+    host: str
+    keys: Mapping[str, bytes]
+    knows_stream: Callable[[str], bool]
+
+    def admit(self, value: bytes, headers: Mapping[str, bytes], at: datetime) -> Command | Answer | None:
+        """The command; or the answer that refuses it; or None for what is not ours, or names no command."""
+        if headers.get("host", self.host.encode()) != self.host.encode():
+            return None
+        try:
+            command = self._authentic(value, headers)
+            if command.host != self.host:
+                logger.warning("a command's header and content name different hosts", extra={"command": command.id})
+                return None
+            if command.type in HARMLESS and command.expires <= at:
+                return None
+            self._check(command, at)
+        except HwcensusError as error:
+            return _refused(value, error)
+        return command
+
+    def _authentic(self, value: bytes, headers: Mapping[str, bytes]) -> Command:
+        if not self.keys:
+            raise Refused("this agent pins no key of a collector, so it obeys none", code="no-keys")
+        verify(value, dict(headers), dict(self.keys))
+        return read_command(value)
+
+    def _check(self, command: Command, at: datetime) -> None:
+        if command.type not in HARMLESS and not self.knows_stream(command.stream):
+            raise Refused(
+                f"meant for an agent with stream {command.stream}, which is not in this one's past", code="wrong-stream"
+            )
+        if command.expires <= at:
+            raise Expired(
+                f"valid until {write_instant(command.expires)}, and it is {write_instant(at)} by this host's clock"
+            )
+
+
+def _refused(value: bytes, error: HwcensusError) -> Answer | None:
+    command_id = _id_of(value)
+    logger.warning("refused a command", extra={"command": command_id, "code": error.code, "why": str(error)})
+    if command_id is None:
+        return None
+    state = EXPIRED if isinstance(error, Expired) else FAILED
+    return Answer(command=command_id, state=state, code=error.code, text=str(error))
+
+
+def _id_of(value: bytes) -> str | None:
+    """The id that a record which we do not trust, or do not understand, claims to have."""
+    try:
+        claimed = document.parse(value).get("id")
+    except InvalidDocument:
+        return None
+    return claimed if claimed is not None and len(claimed) <= LONGEST_ID else None

@@ -1,0 +1,92 @@
+"""Reads the host's commands partition, as far back as a command can be valid. Its position is nobody's to keep.
+
+What was read before is read again at every start: the inbox knows it. No consumer group, no commits.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedVersionError
+
+from hwcensus.instant import now
+from hwcensus.kafka import KafkaSettings, consumer_arguments
+
+logger = logging.getLogger(__name__)
+
+#: The longest deadline a command may have (docs/protocol.md).
+LONGEST_DEADLINE = timedelta(days=7)
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+#: Milliseconds the broker holds a question that has no answer yet; a command is answered at once.
+FETCH_WAIT_MS = 5000
+POLL_MS = 60_000
+
+Receive = Callable[[bytes, Mapping[str, bytes]], None]
+
+
+class CommandReader:
+    """Gives every record of one partition to `receive`, in order."""
+
+    def __init__(self, settings: KafkaSettings, partition: int, receive: Receive) -> None:
+        self._settings, self._receive = settings, receive
+        self._place = TopicPartition(settings.commands_topic, partition)
+        self._away = False
+
+    async def run(self) -> None:
+        """Reads for ever; cancel it to stop. Kafka's absence is waited out."""
+        retry = FIRST_RETRY_S
+        while True:
+            consumer = AIOKafkaConsumer(
+                **consumer_arguments(self._settings, "hwcensus-agent-commands", group=None),
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+            )
+            try:
+                await consumer.start()
+                await self._begin(consumer)
+                self._say_back()
+                retry = FIRST_RETRY_S
+                await self._read(consumer)
+            except (KafkaError, OSError) as error:
+                self._say_away(error)
+            finally:
+                await consumer.stop()
+            await asyncio.sleep(retry)
+            retry = min(retry * 2, LAST_RETRY_S)
+
+    async def _begin(self, consumer: AIOKafkaConsumer) -> None:
+        oldest = int((now() - LONGEST_DEADLINE).timestamp() * 1000)
+        try:
+            found = (await consumer.offsets_for_times({self._place: oldest}))[self._place]
+        except UnsupportedVersionError:
+            found = None
+        start = found.offset if found is not None else await self._beginning(consumer)
+        consumer.assign([self._place])
+        consumer.seek(self._place, start)
+
+    async def _beginning(self, consumer: AIOKafkaConsumer) -> int:
+        # Also where no record is young enough: the old ones have expired, and say so themselves.
+        return int((await consumer.beginning_offsets([self._place]))[self._place])
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                records = (await consumer.getmany(timeout_ms=POLL_MS)).get(self._place, [])
+            except OffsetOutOfRangeError:
+                logger.warning("the commands topic was made anew; read from its beginning")
+                consumer.seek(self._place, await self._beginning(consumer))
+                continue
+            for record in records:
+                if record.value is not None:
+                    self._receive(record.value, dict(record.headers))
+
+    def _say_away(self, error: BaseException) -> None:
+        if not self._away:
+            self._away = True
+            logger.warning("commands cannot be read, Kafka does not answer", extra={"why": str(error) or repr(error)})
+
+    def _say_back(self) -> None:
+        if self._away:
+            self._away = False
+            logger.info("commands can be read again")

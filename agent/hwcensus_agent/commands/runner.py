@@ -1,0 +1,130 @@
+"""The life of a command on the agent: received, taken, carried out, answered; one at a time, in order, at most once.
+
+What was begun when the agent stopped is looked at, never tried again. How one is carried out is in `work.py`.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from hwcensus.command import Command
+from hwcensus.errors import HwcensusError
+from hwcensus.instant import now
+from hwcensus_agent.commands import inbox
+from hwcensus_agent.commands.answer import ACCEPTED, EXPIRED, FAILED, Answer, Report
+from hwcensus_agent.commands.census_port import CensusPort
+from hwcensus_agent.commands.executors.executor import Executor
+from hwcensus_agent.commands.guard import Guard
+from hwcensus_agent.commands.inbox import Intent
+from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.commands.work import Work
+
+logger = logging.getLogger(__name__)
+
+#: Seconds the census has to see what an executor did. A hint takes milliseconds, a describer's wait a second.
+PATIENCE_S = 10.0
+
+
+class Commands:
+    """The commands of one agent. Everything but executors runs in the loop's thread, as the spool wants it."""
+
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        policy: Policy,
+        executors: Mapping[str, Executor],
+        census: CensusPort,
+        transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
+        report: Report,
+        on_resync: Callable[[Command], None],
+        patience: float = PATIENCE_S,
+    ) -> None:
+        """`transaction` opens one on the spool; `report` is called within one and puts the answer into the outbox."""
+        self._guard, self._census = guard, census
+        self._transaction, self._report, self._on_resync = transaction, report, on_resync
+        self._work = Work(policy=policy, executors=executors, census=census, begin=self._begin, patience=patience)
+        self._woken = asyncio.Event()
+
+    def receive(self, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """One record of the commands topic: taken, refused, or not ours."""
+        verdict = self._guard.admit(value, headers, now())
+        if isinstance(verdict, Answer):
+            self._refuse(verdict, value)
+        elif verdict is not None and verdict.type == "resync":
+            self._resync(verdict, value)
+        elif verdict is not None:
+            self._accept(verdict, value)
+
+    def expect_begun(self) -> None:
+        """Announces to the census what begun commands may have done: before its first look, so that those events name
+        their commands."""
+        with self._transaction() as connection:
+            begun = list(inbox.begun(connection))
+        for one in begun:
+            self._work.expect(one.command, one.intent)
+
+    async def run(self) -> None:
+        """Settles what was begun, then carries out commands for ever; cancel it to stop."""
+        with self._transaction() as connection:
+            inbox.forget_old(connection, now())
+            begun = list(inbox.begun(connection))
+        for one in begun:
+            self._finish(await _answered(one.command, self._work.settle(one)))
+        while True:
+            self._woken.clear()
+            with self._transaction() as connection:
+                command = inbox.next_taken(connection)
+            if command is None:
+                await self._woken.wait()
+            elif command.expires <= now():
+                text = "its turn came after its deadline"
+                self._finish(Answer(command=command.id, state=EXPIRED, code="expired", text=text))
+            else:
+                self._finish(await _answered(command, self._work.carry_out(command)))
+
+    def _refuse(self, answer: Answer, value: bytes) -> None:
+        with self._transaction() as connection:
+            # One that was taken before goes its way: who repeats it badly does not change its end.
+            if inbox.take(connection, answer.command, value, now(), state=inbox.DONE):
+                inbox.finish(connection, answer)
+                self._report(answer)
+
+    def _resync(self, command: Command, value: bytes) -> None:
+        with self._transaction() as connection:
+            fresh = inbox.take(connection, command.id, value, now(), state=inbox.DONE)
+        if fresh:
+            self._on_resync(command)
+
+    def _accept(self, command: Command, value: bytes) -> None:
+        with self._transaction() as connection:
+            if not inbox.take(connection, command.id, value, now()):
+                return
+            self._report(Answer(command=command.id, state=ACCEPTED))
+        self._woken.set()
+
+    def _begin(self, command: Command, intent: Intent) -> None:
+        with self._transaction() as connection:
+            inbox.begin(connection, command.id, intent)
+
+    def _finish(self, answer: Answer) -> None:
+        with self._transaction() as connection:
+            inbox.finish(connection, answer)
+            self._report(answer)
+        self._census.forget(answer.command)
+        facts = {"command": answer.command, "state": answer.state, "code": answer.code or "-"}
+        logger.info("a command ended", extra=facts)
+
+
+async def _answered(command: Command, work: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return await work
+    except HwcensusError as error:
+        return Answer(command=command.id, state=FAILED, code=error.code, text=str(error))
+    # The loop's boundary: an executor's mistake must not end the agent, nor leave the command without an answer.
+    except Exception as error:
+        logger.exception("carrying out a command failed", extra={"command": command.id})
+        return Answer(command=command.id, state=FAILED, code="agent-error", text=repr(error))

@@ -1,0 +1,195 @@
+"""Queueing a command: everything that can be refused is refused here, then row, first step and audit row are written.
+
+In the caller's transaction (`database.writing`); no Kafka. What only the host knows is not asked here.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from sqlalchemy import Connection, func, insert, select
+
+from hwcensus.command import Command
+from hwcensus.creatable import CREATABLE, creatable_type, read_creation
+from hwcensus.errors import InvalidDocument, Refused, UsageError
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.inventory import commands as inventory
+from hwcensus_collector.relay.lifecycle import State
+from hwcensus_collector.relay.ready import ReadyHost, fill_parent, present_device, ready_host, require_creatable
+from hwcensus_collector.relay.steps import Moved, Step, audit, note, take_turn
+from hwcensus_collector.relay.uuid7 import uuid7
+from hwcensus_collector.settings import CommandSettings
+
+#: Creatable types that can be waited for to be online; NPIV will be the first.
+CAN_BE_ONLINE: frozenset[str] = frozenset()
+#: Bytes of a command: far above any, far below what Kafka takes.
+LARGEST = 256 * 1024
+_LONGEST_KEY = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Who asks, through which door, and how."""
+
+    actor: str
+    door: str
+    idempotency_key: str | None
+    expires_in: timedelta | None
+
+
+def queue_create(
+    connection: Connection,
+    settings: CommandSettings,
+    host: str,
+    document: bytes,
+    *,
+    actor: str,
+    door: str = "api",
+    idempotency_key: str | None = None,
+    expires_in: timedelta | None = None,
+    require: str | None = None,
+) -> inventory.Command:
+    """Queues the creation of the device that a document describes, on the host of this id or name.
+
+    `actor` asks, through `door`; `expires_in` counts from now, by default it is the settings' deadline.
+    Raises InvalidDocument (also `name-too-long`, `bad-name`, `not-creatable`, …), what `ready_host`,
+    `require_creatable` and `fill_parent` raise, UsageError (`bad-deadline`, `bad-require`, `bad-idempotency-key`,
+    `bad-actor`), Refused (`idempotency-key-reused`).
+    """
+    request = Request(actor=actor, door=door, idempotency_key=idempotency_key, expires_in=expires_in)
+    creation = read_creation(document)
+    type_ = creatable_type(creation)
+    _check_require(type_, require)
+    digest = _digest("create", host, document.decode(errors="replace"), str(require), str(expires_in))
+    repeated = _begin(connection, request, digest)
+    if repeated is not None:
+        return repeated
+    ready = ready_host(connection, host)
+    require_creatable(ready, type_)
+    fill_parent(connection, ready, creation)
+    command = replace(_command(ready, settings, "create", request), require=require, device=creation)
+    return _queue(connection, command, type_, request, digest)
+
+
+def queue_destroy(
+    connection: Connection,
+    settings: CommandSettings,
+    host: str,
+    device: str,
+    *,
+    actor: str,
+    door: str = "api",
+    idempotency_key: str | None = None,
+    expires_in: timedelta | None = None,
+    force: bool = False,
+) -> inventory.Command:
+    """Queues the removal of a device, by name or identity. Raises as `queue_create` does, and what `present_device`
+    raises."""
+    request = Request(actor=actor, door=door, idempotency_key=idempotency_key, expires_in=expires_in)
+    digest = _digest("destroy", host, device, str(force), str(expires_in))
+    repeated = _begin(connection, request, digest)
+    if repeated is not None:
+        return repeated
+    ready = ready_host(connection, host)
+    target = present_device(connection, ready, device)
+    command = replace(
+        _command(ready, settings, "destroy", request),
+        identity=target.identity,
+        name=target.name,
+        force=force or None,
+    )
+    subject = next((type_ for type_ in CREATABLE if type_ in target.capabilities), None)
+    return _queue(connection, command, subject, request, digest)
+
+
+def _begin(connection: Connection, request: Request, digest: bytes) -> inventory.Command | None:
+    """Takes the turn; gives back the command that the same request queued before. Raises Refused for another one."""
+    if not request.actor or not request.actor.isprintable():
+        raise UsageError(f"{request.actor!r} names nobody", code="bad-actor")
+    key = request.idempotency_key
+    if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
+        raise UsageError(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", code="bad-idempotency-key")
+    take_turn(connection)
+    if key is None:
+        return None
+    table = tables.command
+    row = connection.execute(
+        select(table.c.id, table.c.request_digest).where(table.c.idempotency_key == key)
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.request_digest != digest:
+        raise Refused(f"the idempotency key {key!r} came with another request before", code="idempotency-key-reused")
+    return inventory.find_command(connection, row.id)
+
+
+def _check_require(type_: str, require: str | None) -> None:
+    if require is None:
+        return
+    if require != "online":
+        raise UsageError(f"only 'online' can be required, not {require!r}", code="bad-require")
+    if type_ not in CAN_BE_ONLINE:
+        raise UsageError(f"a {type_} cannot be required to be online", code="bad-require")
+
+
+def _command(host: ReadyHost, settings: CommandSettings, type_: str, request: Request) -> Command:
+    issued = now()
+    return Command(
+        id=uuid7(),
+        host=host.id,
+        stream=host.stream,
+        type=type_,
+        issued=issued,
+        expires=issued + _valid_for(settings, request.expires_in),
+        by=request.actor,
+    )
+
+
+def _valid_for(settings: CommandSettings, wanted: timedelta | None) -> timedelta:
+    longest = timedelta(seconds=settings.deadline_max)
+    valid_for = timedelta(seconds=settings.deadline) if wanted is None else wanted
+    if not timedelta(0) < valid_for <= longest:
+        raise UsageError(
+            f"a command is valid for more than 0 s and at most {longest}, not {wanted}", code="bad-deadline"
+        )
+    return valid_for
+
+
+def _queue(
+    connection: Connection, command: Command, subject: str | None, request: Request, digest: bytes
+) -> inventory.Command:
+    table, body = tables.command, command.to_bytes()
+    if len(body) > LARGEST:
+        raise InvalidDocument(f"{len(body)} bytes are more than a command may have", code="document-too-large")
+    connection.execute(
+        insert(table).values(
+            id=command.id,
+            host=command.host,
+            number=select(func.coalesce(func.max(table.c.number), 0) + 1).scalar_subquery(),
+            type=command.type,
+            state=State.QUEUED,
+            subject=subject,
+            identity=command.identity,
+            name=command.name,
+            body=body,
+            stream=command.stream,
+            by=command.by,
+            issued=command.issued,
+            expires=command.expires,
+            produced=[],
+            idempotency_key=request.idempotency_key,
+            request_digest=digest,
+            updated_at=command.issued,
+        )
+    )
+    step = Step(state=State.QUEUED, by=request.actor, door=request.door, at=command.issued)
+    moved = Moved(id=command.id, host=command.host, type=command.type, state=State.QUEUED)
+    note(connection, command.id, step)
+    audit(connection, moved, step)
+    return inventory.find_command(connection, command.id)
+
+
+def _digest(*words: str) -> bytes:
+    return hashlib.sha256(json.dumps(words).encode()).digest()

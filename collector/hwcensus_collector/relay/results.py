@@ -1,0 +1,81 @@
+"""What agents answered: called by ingest within its transaction, so that a result is noted exactly once.
+
+A result that comes late or twice is kept as a step and moves nothing.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from hwcensus.event import Produced
+from hwcensus_collector import tables
+from hwcensus_collector.relay.lifecycle import TOLD, State, after_told
+from hwcensus_collector.relay.steps import Moved, Step, move, note
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultStep:
+    """One `result` event. `host` is who said so, `at` when by its clock."""
+
+    command: str
+    host: str
+    state: str
+    at: datetime
+    code: str | None = None
+    text: str | None = None
+    produced: tuple[Produced, ...] = ()
+
+
+def record_results(connection: Connection, results: Sequence[ResultStep]) -> None:
+    """Notes results in their order. Those about a command that is unknown, or another host's, are only logged."""
+    if not results:
+        return
+    known = _commands(connection, {result.command for result in results})
+    for result in results:
+        command = known.get(result.command)
+        # A resync is no row; what else is unknown came before this database was made.
+        if command is None or command.host != result.host or result.state not in {str(state) for state in TOLD}:
+            log.warning(
+                "a result that belongs to no command of its host",
+                extra={"command": result.command, "host": result.host, "state": result.state, "code": result.code},
+            )
+            continue
+        known[command.id] = _record(connection, command, result)
+
+
+def _commands(connection: Connection, ids: set[str]) -> dict[str, Moved]:
+    table = tables.command
+    # In one order everywhere, so that two transactions do not wait for each other.
+    query = select(table.c.id, table.c.host, table.c.type, table.c.state).where(table.c.id.in_(ids))
+    rows = connection.execute(query.order_by(table.c.id).with_for_update())
+    return {row.id: Moved(id=row.id, host=row.host, type=row.type, state=State(row.state)) for row in rows}
+
+
+def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved:
+    """The command as it is after the result."""
+    told = State(result.state)
+    step = Step(state=told, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
+    path = after_told(command.state, told)
+    if not path:
+        note(connection, command.id, step)
+        return command
+    for state in path[:-1]:
+        sent = Step(state=state, by="relay", door="relay", at=result.at, text="known by its answer")
+        move(connection, command, sent)
+        command = replace(command, state=state)
+    move(connection, command, step, _outcome(command, result))
+    return replace(command, state=told)
+
+
+def _outcome(command: Moved, result: ResultStep) -> dict[str, object]:
+    values: dict[str, object] = {"code": result.code, "text": result.text}
+    if result.produced:
+        values["produced"] = [{"identity": one.identity, "name": one.name} for one in result.produced]
+        if command.type == "create":
+            values |= {"identity": result.produced[0].identity, "name": result.produced[0].name}
+    return values

@@ -1,0 +1,193 @@
+"""The relay's loop: sends what is queued, expires what came too late, asks what is to heal; one relay at a time.
+
+All SQL runs in a thread, on the session that holds the turn. Kafka may be away as long as it likes: commands wait in
+SQL until their deadline.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from hwcensus.instant import now
+from hwcensus.kafka import producer_arguments
+from hwcensus.signature import Signer
+from hwcensus_collector.relay import dispatch, outbox, resync
+from hwcensus_collector.relay.lag import Ends, KafkaEnds, Lag
+from hwcensus_collector.relay.outbox import Outgoing
+from hwcensus_collector.relay.turn import Turn
+from hwcensus_collector.settings import CollectorSettings
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two rounds of resyncs, and between two looks whether the turn is free.
+RESYNC_EVERY, TURN_EVERY = 1.0, 2.0
+FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+
+R = TypeVar("R")
+
+
+async def run_relay(settings: CollectorSettings, engine: Engine, stop: asyncio.Event) -> None:
+    """Works until `stop`. Makes the signing key where there is none. Raises HwcensusError for a key or a Kafka
+    setting that cannot be used; databases and brokers that are away are waited for."""
+    signer = await asyncio.to_thread(Signer.load_or_make, settings.commands.key_file)
+    relay = Relay(settings, engine, signer, KafkaEnds(settings.kafka))
+    try:
+        await relay.run(stop)
+    finally:
+        await relay.close()
+
+
+class Relay:
+    """One relay, holding the turn or waiting for it."""
+
+    def __init__(self, settings: CollectorSettings, engine: Engine, signer: Signer, ends: Ends) -> None:
+        self._settings, self._engine, self._signer, self._ends = settings, engine, signer, ends
+        self._turn = Turn(engine)
+        self._lag = Lag()
+        self._producer: AIOKafkaProducer | None = None
+        self._retry = FIRST_RETRY
+        self._connect_at = 0.0
+        self._resync_at = 0.0
+        self._resynced_at = time.monotonic()
+        self._trouble = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Rounds until `stop`."""
+        while not stop.is_set():
+            try:
+                pause = await self._round()
+            # The loop's boundary: what is away comes back, and what failed is tried again; said once.
+            except (KafkaError, SQLAlchemyError, OSError) as error:
+                self._say(error)
+                await self._let_go()
+                pause = self._retry
+                self._retry = min(self._retry * 2, LAST_RETRY)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+
+    async def close(self) -> None:
+        """Gives up the turn and the connections."""
+        await self._let_go()
+
+    async def _round(self) -> float:
+        """One look at what there is to do; the seconds until the next."""
+        if not await asyncio.to_thread(self._turn.take):
+            return TURN_EVERY
+        queued, wishes = await asyncio.to_thread(self._look)
+        if not queued and not wishes:
+            return self._settings.relay.poll_seconds
+        if queued:
+            await self._write(lambda connection: outbox.expire(connection, now()))
+        producer = await self._kafka()
+        if producer is None:
+            return self._settings.relay.poll_seconds
+        sent = await self._dispatch(producer) if queued else 0
+        if wishes and time.monotonic() >= self._resync_at:
+            await self._resync(producer)
+            self._resync_at = time.monotonic() + RESYNC_EVERY
+        return 0 if sent == outbox.AT_ONCE else self._settings.relay.poll_seconds
+
+    def _look(self) -> tuple[bool, bool]:
+        # A reader's transaction: on SQLite the writer's would keep ingest waiting, five times a second.
+        with self._engine.begin() as connection:
+            return outbox.has_queued(connection), resync.has_wishes(connection)
+
+    async def _write(self, work: Callable[[Connection], R]) -> R:
+        def transaction() -> R:
+            with self._turn.connection.begin():
+                return work(self._turn.connection)
+
+        return await asyncio.to_thread(transaction)
+
+    async def _dispatch(self, producer: AIOKafkaProducer) -> int:
+        partitions = len(await producer.partitions_for(self._settings.kafka.commands_topic))
+        claimed = await self._write(lambda connection: outbox.claim(connection, partitions))
+        sent = await self._send(producer, claimed)
+        if sent:
+            await self._write(lambda connection: outbox.note_sent(connection, sent, now()))
+        return len(sent)
+
+    async def _resync(self, producer: AIOKafkaProducer) -> None:
+        limit = self._allowance()
+        if limit == 0:
+            return
+        kafka = self._settings.kafka
+        ends = await self._ends.ends()
+        partitions = len(await producer.partitions_for(kafka.commands_topic))
+
+        def asked(connection: Connection) -> list[Outgoing]:
+            caught_up = self._lag.caught_up(resync.positions(connection, kafka.events_topic), ends)
+            wishes = resync.due(connection, self._settings.relay, caught_up, now(), limit)
+            questions = (resync.ask(connection, self._settings.relay, w, partitions, now()) for w in wishes)
+            return [question for question in questions if question is not None]
+
+        questions = await self._write(asked)
+        sent: list[Outgoing] = []
+        try:
+            sent = await self._send(producer, questions)
+        finally:
+            unsent = {one.host: one.id for one in questions if one not in sent}
+            if unsent:
+                await self._write(lambda connection: resync.take_back(connection, unsent))
+        self._resynced_at = time.monotonic()
+
+    def _allowance(self) -> int:
+        """How many hosts may be asked now: what the rate has let gather since the last time, a second's at most."""
+        rate = self._settings.relay.resync_rate
+        return int(rate * min(time.monotonic() - self._resynced_at, max(1.0, 1 / rate)))
+
+    async def _send(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
+        topic = self._settings.kafka.commands_topic
+        sent, failed = await dispatch.send(producer, topic, self._signer, outgoing)
+        if failed is None:
+            self._say_back()
+        else:
+            self._say(failed)
+            await self._disconnect()
+        return sent
+
+    async def _kafka(self) -> AIOKafkaProducer | None:
+        """The connected producer; None where Kafka is away, or it is too early to try again."""
+        if self._producer is None and time.monotonic() >= self._connect_at:
+            producer = AIOKafkaProducer(**producer_arguments(self._settings.kafka, "hwcensus-relay"))
+            try:
+                await producer.start()
+                self._producer = producer
+            except KafkaError as error:
+                self._say(error)
+                self._connect_at = time.monotonic() + self._retry
+                self._retry = min(self._retry * 2, LAST_RETRY)
+            finally:
+                if self._producer is None:
+                    await producer.stop()
+        return self._producer
+
+    async def _disconnect(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _let_go(self) -> None:
+        """Everything that may be broken is made anew by the next round."""
+        await self._disconnect()
+        await self._ends.close()
+        await asyncio.to_thread(self._turn.give_up)
+
+    def _say(self, error: Exception) -> None:
+        if not self._trouble:
+            self._trouble = True
+            log.warning("commands wait: %s", type(error).__name__, extra={"why": str(error).split("\n")[0]})
+
+    def _say_back(self) -> None:
+        self._retry = FIRST_RETRY
+        if self._trouble:
+            self._trouble = False
+            log.info("commands leave again")

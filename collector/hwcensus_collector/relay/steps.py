@@ -1,0 +1,89 @@
+"""Writing a step of a command's life: its new state, the step itself, and the audit row, in the caller's transaction.
+
+Whether a step is legal is `lifecycle.py`'s to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, text, update
+
+from hwcensus_collector import tables
+from hwcensus_collector.relay.lifecycle import State
+
+#: Any number, the same in all our programs: whoever queues a command holds it to the end of the transaction.
+_QUEUE_LOCK = 0x68776371
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step: who made it (a person, `relay`, or a host's id) through which door, when, and why."""
+
+    state: State
+    by: str
+    door: str
+    at: datetime
+    code: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """The command that a step is about."""
+
+    id: str
+    host: str
+    type: str
+    state: State
+
+
+def move(connection: Connection, command: Moved, step: Step, values: Mapping[str, object] | None = None) -> bool:
+    """Moves a command from the state it was seen in, sets further columns, notes and audits it.
+
+    False, and nothing done, where it has another state by now.
+    """
+    table = tables.command
+    moved = connection.execute(
+        update(table)
+        .where(table.c.id == command.id, table.c.state == command.state)
+        .values(state=step.state, updated_at=step.at, **(values or {}))
+    )
+    if moved.rowcount != 1:
+        return False
+    note(connection, command.id, step)
+    audit(connection, command, step)
+    return True
+
+
+def note(connection: Connection, command_id: str, step: Step) -> None:
+    """Keeps a step, whether it moved the command or came late."""
+    connection.execute(
+        insert(tables.command_event).values(
+            command=command_id, state=step.state, at=step.at, by=step.by, code=step.code, text=step.text
+        )
+    )
+
+
+def audit(connection: Connection, command: Moved, step: Step) -> None:
+    """Who did what, for ever."""
+    detail = {"host": command.host, "type": command.type, "from": command.state, "code": step.code, "text": step.text}
+    connection.execute(
+        insert(tables.audit).values(
+            at=step.at,
+            actor=step.by,
+            door=step.door,
+            action=f"command.{step.state}",
+            subject=command.id,
+            detail={key: value for key, value in detail.items() if value is not None},
+        )
+    )
+
+
+def take_turn(connection: Connection) -> None:
+    """Lets one transaction at a time queue commands, so that numbers and idempotency keys are given once.
+
+    SQLite has only one writer anyway (`database.writing`).
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _QUEUE_LOCK})

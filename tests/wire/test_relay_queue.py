@@ -1,0 +1,255 @@
+"""Queueing commands on SQLite and PostgreSQL: what is refused, what is written, and how people end a command."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from hwcensus.command import read_command
+from hwcensus.errors import HwcensusError, InvalidDocument, NotFound, Refused, UsageError
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.database import writing
+from hwcensus_collector.inventory import commands as inventory
+from hwcensus_collector.relay.ends import abandon, cancel
+from hwcensus_collector.relay.queue import queue_create, queue_destroy
+from tests.wire.relay_world import (
+    HOST,
+    SETTINGS,
+    STREAM,
+    add_device,
+    add_host,
+    audited,
+    bridge,
+    command,
+    database,
+    queue,
+    set_host,
+    states,
+)
+
+BRIDGE = "net/place/virtual/net/hwc0"
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = database(database_url)
+    with writing(engine) as connection:
+        add_host(connection)
+        add_device(connection, "net_hwc0", BRIDGE)
+        add_device(connection, "net_hwc1", "net/place/virtual/net/hwc1", present=False)
+        add_device(connection, "computer", "computer")
+    yield engine
+    engine.dispose()
+
+
+def body(engine: Engine, command_id: str) -> bytes:
+    with engine.begin() as connection:
+        raw: bytes = connection.execute(
+            select(tables.command.c.body).where(tables.command.c.id == command_id)
+        ).scalar_one()
+    return raw
+
+
+def destroy(engine: Engine, device: str, **more: object) -> inventory.Command:
+    with writing(engine) as connection:
+        return queue_destroy(connection, SETTINGS, HOST, device, actor="alice", **more)  # type: ignore[arg-type]
+
+
+def refused(engine: Engine, document: bytes = b"", **more: object) -> HwcensusError:
+    arguments: dict[str, object] = {"host": HOST, "actor": "alice"} | more
+    with pytest.raises(HwcensusError) as error, writing(engine) as connection:
+        queue_create(connection, SETTINGS, document=document or bridge(), **arguments)  # type: ignore[arg-type]
+    with engine.begin() as connection:
+        assert connection.execute(select(func.count()).select_from(tables.command)).scalar_one() == 0
+        assert connection.execute(select(func.count()).select_from(tables.audit)).scalar_one() == 0
+    return error.value
+
+
+def test_a_queued_command_has_its_row_its_first_step_and_its_audit_row(engine: Engine) -> None:
+    queued = queue(engine)
+    assert (queued.state, queued.type, queued.subject, queued.by) == ("queued", "create", "bridge", "alice")
+    assert (queued.expires - queued.issued) == timedelta(seconds=SETTINGS.deadline)
+    assert states(engine, queued.id) == ["queued"]
+    assert audited(engine, queued.id) == [("alice", "api", "command.queued")]
+
+
+def test_the_bytes_that_will_be_signed_are_a_command_that_agents_can_read(engine: Engine) -> None:
+    queued = queue(engine)
+    order = read_command(body(engine, queued.id))
+    assert (order.id, order.host, order.stream, order.type, order.by) == (queued.id, HOST, STREAM, "create", "alice")
+    assert order.expires == queued.expires
+    assert order.device is not None
+    assert order.device.findtext("capability/interface") == "hwc0"
+
+
+def test_a_parent_is_completed_by_its_identity(engine: Engine) -> None:
+    with writing(engine) as connection:
+        document = bridge(parent="<parent>computer</parent>")
+        queued = queue_create(connection, SETTINGS, HOST, document, actor="alice")
+    order = read_command(body(engine, queued.id))
+    assert order.device is not None
+    assert order.device.find("parent[@identity='computer']") is not None
+
+
+def test_a_destroy_names_the_device_by_name_and_identity(engine: Engine) -> None:
+    for wanted in ("net_hwc0", BRIDGE):
+        queued = destroy(engine, wanted)
+        order = read_command(body(engine, queued.id))
+        assert (order.name, order.identity, order.force) == ("net_hwc0", BRIDGE, None)
+        assert (queued.subject, queued.name, queued.identity) == ("bridge", "net_hwc0", BRIDGE)
+
+
+def test_a_host_may_be_called_by_its_name(engine: Engine) -> None:
+    assert queue(engine, host="db7.example.org").host == HOST
+
+
+@pytest.mark.parametrize(
+    "document, code",
+    [
+        (b"<device", "not-xml"),
+        (b"<device/>", "schema"),
+        (bridge("hwc0-is-far-too-long"), "name-too-long"),
+        (bridge("hwc%d"), "bad-name"),
+        (b"<device><capability type='net'><interface>x</interface></capability></device>", "not-creatable"),
+    ],
+)
+def test_what_the_document_shows_is_refused_without_a_row(engine: Engine, document: bytes, code: str) -> None:
+    error = refused(engine, document)
+    assert isinstance(error, InvalidDocument)
+    assert error.code == code
+
+
+@pytest.mark.parametrize(
+    "values, code",
+    [
+        ({"retired_at": now()}, "host-retired"),
+        ({"conflict": {"stream": "x"}}, "host-in-conflict"),
+        ({"stream": None}, "no-stream"),
+        ({"clock_skew": 31.0}, "clock-skew"),
+        ({"clock_skew": -31.0}, "clock-skew"),
+        ({"creatable": []}, "not-creatable-here"),
+        ({"creatable": ["vport"]}, "not-creatable-here"),
+    ],
+)
+def test_what_the_host_is_not_ready_for_is_refused(engine: Engine, values: dict[str, object], code: str) -> None:
+    set_host(engine, **values)
+    error = refused(engine)
+    assert isinstance(error, Refused)
+    assert error.code == code
+
+
+def test_a_clock_that_is_a_little_off_is_no_reason(engine: Engine) -> None:
+    set_host(engine, clock_skew=29.0)
+    assert queue(engine).state == "queued"
+
+
+def test_an_unknown_host_is_answered_with_the_nearest_names(engine: Engine) -> None:
+    error = refused(engine, host="db8.example.org")
+    assert isinstance(error, NotFound)
+    assert (error.code, getattr(error, "nearest", ())) == ("unknown-host", ("db7.example.org",))
+
+
+@pytest.mark.parametrize(
+    "more, code",
+    [
+        ({"expires_in": timedelta(0)}, "bad-deadline"),
+        ({"expires_in": timedelta(days=8)}, "bad-deadline"),
+        ({"require": "online"}, "bad-require"),
+        ({"require": "shiny"}, "bad-require"),
+        ({"idempotency_key": ""}, "bad-idempotency-key"),
+        ({"actor": ""}, "bad-actor"),
+        ({"actor": "alice\n"}, "bad-actor"),
+    ],
+)
+def test_what_is_asked_wrongly_is_a_usage_error(engine: Engine, more: dict[str, object], code: str) -> None:
+    error = refused(engine, **more)
+    assert isinstance(error, UsageError)
+    assert error.code == code
+
+
+def test_devices_that_are_unknown_or_gone_are_not_destroyed(engine: Engine) -> None:
+    with pytest.raises(NotFound) as unknown:
+        destroy(engine, "net_hwc9")
+    assert unknown.value.code == "unknown-device"
+    with pytest.raises(Refused) as gone:
+        destroy(engine, "net_hwc1")
+    assert gone.value.code == "device-gone"
+
+
+def test_the_same_request_with_the_same_key_is_one_command(engine: Engine) -> None:
+    first, second = (queue(engine, idempotency_key="k1") for _ in range(2))
+    assert first == second
+    with pytest.raises(Refused) as error:
+        queue(engine, "hwc7", idempotency_key="k1")
+    assert error.value.code == "idempotency-key-reused"
+    with pytest.raises(Refused):
+        destroy(engine, "net_hwc0", idempotency_key="k1")
+
+
+def test_a_repeated_request_is_answered_even_where_the_host_has_changed_since(engine: Engine) -> None:
+    first = destroy(engine, "net_hwc0", idempotency_key="k1")
+    set_host(engine, retired_at=now())
+    assert destroy(engine, "net_hwc0", idempotency_key="k1").id == first.id
+
+
+def test_many_at_once_get_numbers_one_after_the_other_and_one_key_makes_one_row(engine: Engine) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        ids = list(threads.map(lambda n: queue(engine, f"hwc{n}", idempotency_key=f"k{n % 40}").id, [*range(40)] * 2))
+    assert len(set(ids)) == 40
+    with engine.begin() as connection:
+        rows = connection.execute(select(tables.command.c.number).order_by(tables.command.c.number)).scalars().all()
+    assert list(rows) == list(range(1, 41))
+
+
+def test_ids_sort_by_the_time_they_were_made(engine: Engine) -> None:
+    ids = [queue(engine).id for _ in range(20)]
+    assert ids == sorted(ids)
+    assert {one[14] for one in ids} == {"7"}
+
+
+def test_a_queued_command_can_be_cancelled_once(engine: Engine) -> None:
+    queued = queue(engine)
+    with writing(engine) as connection:
+        assert cancel(connection, queued.id, actor="bob", reason="wrong host").state == "cancelled"
+    with pytest.raises(Refused, match="is cancelled"), writing(engine) as connection:
+        cancel(connection, queued.id, actor="bob")
+    assert states(engine, queued.id) == ["queued", "cancelled"]
+    assert command(engine, queued.id).steps[-1].text == "wrong host"
+    assert audited(engine, queued.id)[-1] == ("bob", "api", "command.cancelled")
+
+
+def test_a_command_that_may_be_on_its_way_is_not_cancelled(engine: Engine) -> None:
+    queued = queue(engine)
+    with writing(engine) as connection:
+        connection.execute(tables.command.update().values(partition=1))
+    with pytest.raises(Refused, match="on its way"), writing(engine) as connection:
+        cancel(connection, queued.id, actor="bob")
+
+
+def test_a_command_is_abandoned_only_when_it_was_sent_and_its_deadline_is_past(engine: Engine) -> None:
+    queued = queue(engine)
+    codes = []
+    changes = (
+        {"expires": now() - timedelta(seconds=1)},
+        {"state": "accepted", "expires": now() + timedelta(hours=1)},
+        {"state": "accepted", "expires": now() - timedelta(seconds=1)},
+    )
+    for change in changes:
+        with writing(engine) as connection:
+            connection.execute(tables.command.update().values(change))
+        try:
+            with writing(engine) as connection:
+                codes.append(abandon(connection, queued.id, actor="root").state)
+        except Refused as error:
+            codes.append(error.code)
+    assert codes == ["not-sent", "too-early", "abandoned"]
+    assert audited(engine, queued.id)[-1] == ("root", "api", "command.abandoned")
+
+
+def test_an_unknown_command_cannot_be_ended(engine: Engine) -> None:
+    for end in (cancel, abandon):
+        with pytest.raises(NotFound), writing(engine) as connection:
+            end(connection, "0192e7", actor="root")

@@ -1,0 +1,106 @@
+"""Results as ingest hands them over, on SQLite and PostgreSQL: early, late, twice, and from the wrong host."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+
+from hwcensus.event import Produced
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.database import writing
+from hwcensus_collector.relay.results import ResultStep, record_results
+from tests.wire.relay_world import HOST, add_host, audited, command, database, queue, states
+
+MADE = Produced(identity="net/place/virtual/net/hwc0", name="net_hwc0")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = database(database_url)
+    with writing(engine) as connection:
+        add_host(connection)
+    yield engine
+    engine.dispose()
+
+
+def tell(engine: Engine, command_id: str, *told: str, host: str = HOST, code: str | None = None) -> None:
+    results = [
+        ResultStep(
+            command=command_id,
+            host=host,
+            state=state,
+            at=now(),
+            code=code,
+            produced=(MADE,) if state == "succeeded" else (),
+        )
+        for state in told
+    ]
+    with writing(engine) as connection:
+        record_results(connection, results)
+
+
+def dispatched(engine: Engine) -> str:
+    queued = queue(engine)
+    with writing(engine) as connection:
+        connection.execute(tables.command.update().values(state="dispatched", partition=1))
+    return queued.id
+
+
+def test_a_command_succeeds_and_names_what_it_made(engine: Engine) -> None:
+    made = dispatched(engine)
+    tell(engine, made, "accepted", "succeeded")
+    found = command(engine, made)
+    assert (found.state, found.name, found.identity) == ("succeeded", MADE.name, MADE.identity)
+    assert found.produced == [{"identity": MADE.identity, "name": MADE.name}]
+    assert states(engine, made) == ["queued", "accepted", "succeeded"]
+    assert audited(engine, made)[1:] == [(HOST, "agent", "command.accepted"), (HOST, "agent", "command.succeeded")]
+
+
+def test_an_answer_that_comes_before_the_dispatch_was_noted_proves_the_dispatch(engine: Engine) -> None:
+    queued = queue(engine)
+    tell(engine, queued.id, "accepted")
+    assert states(engine, queued.id) == ["queued", "dispatched", "accepted"]
+    assert command(engine, queued.id).state == "accepted"
+
+
+def test_a_failure_keeps_code_and_text(engine: Engine) -> None:
+    sent = dispatched(engine)
+    tell(engine, sent, "failed", code="name-taken")
+    found = command(engine, sent)
+    assert (found.state, found.code, found.ended) == ("failed", "name-taken", True)
+
+
+def test_late_and_repeated_results_are_steps_that_move_nothing(engine: Engine) -> None:
+    sent = dispatched(engine)
+    tell(engine, sent, "accepted", "succeeded", "accepted", "failed", "succeeded")
+    assert command(engine, sent).state == "succeeded"
+    assert states(engine, sent) == ["queued", "accepted", "succeeded", "accepted", "failed", "succeeded"]
+    assert [action for _, _, action in audited(engine, sent)] == [
+        "command.queued",
+        "command.accepted",
+        "command.succeeded",
+    ]
+
+
+def test_a_result_after_abandoned_is_kept_and_changes_nothing(engine: Engine) -> None:
+    sent = dispatched(engine)
+    with writing(engine) as connection:
+        connection.execute(tables.command.update().values(state="abandoned"))
+    tell(engine, sent, "succeeded")
+    assert command(engine, sent).state == "abandoned"
+    assert states(engine, sent) == ["queued", "succeeded"]
+
+
+def test_one_host_cannot_answer_for_another_nor_invent_a_state(engine: Engine) -> None:
+    sent = dispatched(engine)
+    tell(engine, sent, "succeeded", host="another")
+    tell(engine, sent, "abandoned", "cancelled", "queued", "nonsense")
+    assert states(engine, sent) == ["queued"]
+
+
+def test_a_result_for_a_command_that_nobody_knows_harms_nothing(engine: Engine) -> None:
+    sent = dispatched(engine)
+    tell(engine, "0192e7ff", "failed")
+    tell(engine, sent, "succeeded")
+    assert command(engine, sent).state == "succeeded"
