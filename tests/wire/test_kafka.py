@@ -100,6 +100,15 @@ async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     await client.close()
 
 
+async def described(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    """The topic's settings. Just after its making the broker may not know it yet, and answers with none."""
+    for _ in range(1000):
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        if found := {name: value for name, value, *_ in answer.resources[0][4]}:
+            return found
+    raise AssertionError(f"{topic} is not described")
+
+
 async def test_topics_are_made_described_and_grown(kafka: Kafka, admin: AIOKafkaAdminClient) -> None:
     events, _ = required(f"events-{uuid.uuid4().hex}", "commands", events_partitions=2)
     # The broker's own replication factor (-1) is taken by aiokafka only beside an empty, not a missing, assignment.
@@ -107,8 +116,7 @@ async def test_topics_are_made_described_and_grown(kafka: Kafka, admin: AIOKafka
     made = await admin.create_topics([topic])
     assert [error for _, error, *_ in made.topic_errors] == [0]
 
-    (described,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, events.name)])
-    assert {name: value for name, value, *_ in described.resources[0][4]}.items() >= events.config.items()
+    assert (await described(admin, events.name)).items() >= events.config.items()
 
     await admin.create_partitions({events.name: NewPartitions(total_count=3)})
     (grown,) = await admin.describe_topics([events.name])

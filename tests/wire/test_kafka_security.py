@@ -1,16 +1,23 @@
 """TLS, SASL and mutual TLS against real Kafka: who may in comes in, all others stay out."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError
 
 from hwcensus.kafka import KafkaSettings, producer_arguments
 from tests.fixtures.certificates import Authority
 from tests.fixtures.kafka import Kafka, kafka_can_run
+
+# aiokafka closes a refused TLS connection without awaiting the end of TLS's good-bye; a test's loop ends before it.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 LOGIN = 'org.apache.kafka.common.security.{kind} required username="admin" password="secret" user_admin="secret";'
@@ -67,15 +74,14 @@ def mtls_kafka(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -
     broker.stop()
 
 
-async def comes_in(settings: KafkaSettings) -> bool:
-    producer = AIOKafkaProducer(**producer_arguments(settings, "agent"), request_timeout_ms=5000)
+async def come_in(settings: KafkaSettings) -> None:
+    """Raises KafkaConnectionError for those who may not."""
+    producer = AIOKafkaProducer(**producer_arguments(settings, "agent"))
     try:
         await producer.start()
-    except KafkaError:
-        return False
     finally:
         await producer.stop()
-    return True
+        gc.collect()  # what is left unclosed is told here, not in another test
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
@@ -91,10 +97,11 @@ async def test_the_right_password_comes_in_and_a_wrong_one_does_not(
         sasl_username="admin",
         sasl_password_file=tmp_path / "password",
     )
-    assert await comes_in(settings)
+    await come_in(settings)
 
     (tmp_path / "password").write_text("wrong\n")
-    assert not await comes_in(settings)
+    with pytest.raises(KafkaConnectionError):
+        await come_in(settings)
 
 
 async def test_a_certificate_of_the_authority_comes_in_and_none_does_not(
@@ -109,12 +116,14 @@ async def test_a_certificate_of_the_authority_comes_in_and_none_does_not(
         key_file=key,
     )
 
-    assert await comes_in(settings)
-    assert not await comes_in(replace(settings, cert_file=None, key_file=None))
+    await come_in(settings)
+    with pytest.raises(KafkaConnectionError):
+        await come_in(replace(settings, cert_file=None, key_file=None))
 
 
 async def test_a_server_of_another_authority_is_not_trusted(mtls_kafka: Kafka, tmp_path: Path) -> None:
     stranger = Authority(tmp_path)
     settings = KafkaSettings(bootstrap_servers=(mtls_kafka.bootstrap,), security_protocol="SSL", ca_file=stranger.ca)
 
-    assert not await comes_in(settings)
+    with pytest.raises(KafkaConnectionError):
+        await come_in(settings)
