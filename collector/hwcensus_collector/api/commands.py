@@ -1,0 +1,51 @@
+"""/v1/commands: what was ordered, what became of it, and ending what will not end by itself."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from hwcensus_collector.api.answer import List, answer, answer_list
+from hwcensus_collector.api.context import Actor, Context, PageWindow
+from hwcensus_collector.inventory.commands import Command, find_command, list_commands
+from hwcensus_collector.inventory.hosts import host_id
+from hwcensus_collector.relay import ends
+
+router = APIRouter(prefix="/v1/commands", tags=["commands"])
+
+Reason = Annotated[str | None, Query(description="why, for the record", max_length=500)]
+
+
+@router.get("", response_model=List[Command])
+def commands(
+    *,
+    context: Context,
+    window: PageWindow,
+    host: Annotated[str | None, Query(description="id or name of a host")] = None,
+    state: Annotated[str | None, Query(description="queued, dispatched, …")] = None,
+) -> Response:
+    """The newest first."""
+    with context.reading() as connection:
+        id_ = None if host is None else host_id(connection, host)
+        return answer_list(list_commands(connection, window, host=id_, state=state))
+
+
+@router.get("/{command}", response_model=Command)
+def command(*, context: Context, command: str) -> Response:
+    """One command with the steps of its life."""
+    with context.reading() as connection:
+        return answer(find_command(connection, command))
+
+
+@router.post("/{command}/cancel", response_model=Command)
+def cancel(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
+    """Takes back a command that has not been sent."""
+    with context.writing() as connection:
+        return answer(ends.cancel(connection, command, actor=actor, reason=reason))
+
+
+@router.post("/{command}/abandon", response_model=Command)
+def abandon(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
+    """Gives up on a command that was sent and is past its deadline."""
+    with context.writing() as connection:
+        return answer(ends.abandon(connection, command, actor=actor, reason=reason))

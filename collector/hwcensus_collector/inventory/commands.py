@@ -1,0 +1,131 @@
+"""Commands and the steps of their life, as they stand in SQL; queueing and cancelling them is the relay's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from sqlalchemy import Connection, Row, Select, select
+
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
+from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_mean, nearest_names
+
+STATES = ("queued", "dispatched", "accepted", "succeeded", "failed", "expired", "cancelled", "abandoned")
+#: After these nothing more comes.
+ENDED = ("succeeded", "failed", "expired", "cancelled", "abandoned")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step: who made it (a person, `relay`, or a host's id), when, and what it said."""
+
+    state: str
+    at: datetime
+    by: str
+    code: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """An order to one host and what became of it."""
+
+    id: str
+    host: str
+    host_name: str
+    type: str
+    #: One of STATES.
+    state: str
+    #: Past its deadline without a result.
+    overdue: bool
+    #: Class of device it is about, and the device it acts on.
+    subject: str | None
+    identity: str | None
+    name: str | None
+    by: str
+    issued: datetime
+    expires: datetime
+    updated_at: datetime
+    code: str | None
+    text: str | None
+    #: [{identity, name}] of the devices it made.
+    produced: list[dict[str, str]]
+    #: Filled where one command is asked for.
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+def list_commands(
+    connection: Connection, window: Window, *, host: str | None = None, state: str | None = None
+) -> Page[Command]:
+    """Commands, the newest first; `host` is an id. Raises BadParameter for the state or the cursor."""
+    if state is not None and state not in STATES:
+        near = nearest_names(state, STATES)
+        raise BadParameter(
+            f"there is no state {state!r}, only {', '.join(STATES)}{did_you_mean(near)}",
+            code="unknown-state",
+            nearest=near,
+        )
+    command = tables.command
+    mark = question_mark("commands", host, state)
+    after = read_cursor(window.cursor, mark, (int,))
+    query = _commands().order_by(command.c.number.desc()).limit(window.limit + 1)
+    if host is not None:
+        query = query.where(command.c.host == host)
+    if state is not None:
+        query = query.where(command.c.state == state)
+    if after is not None:
+        query = query.where(command.c.number < after[0])
+    rows = connection.execute(query).all()
+    page = page_of(list(rows), window.limit, mark, lambda row: (row.number,))
+    return page.map(lambda row: _command(row, ()))
+
+
+def find_command(connection: Connection, wanted: str) -> Command:
+    """One command with its steps. Raises Unknown (`unknown-command`) with ids that begin alike."""
+    row = connection.execute(_commands().where(tables.command.c.id == wanted)).one_or_none()
+    if row is None:
+        command = tables.command
+        recent = select(command.c.id).order_by(command.c.number.desc()).limit(1000)
+        near = nearest_names(wanted, connection.execute(recent).scalars())
+        raise Unknown(f"there is no command {wanted!r}{did_you_mean(near)}", code="unknown-command", nearest=near)
+    event = tables.command_event
+    steps = connection.execute(select(event).where(event.c.command == wanted).order_by(event.c.id))
+    return _command(row, tuple(_step(step) for step in steps))
+
+
+def _commands() -> Select[tuple[object, ...]]:
+    command, host = tables.command, tables.host
+    query = select(command, host.c.name.label("host_name")).outerjoin(host, host.c.id == command.c.host)
+    return cast("Select[tuple[object, ...]]", query)
+
+
+def _step(row: Row[tuple[object, ...]]) -> Step:
+    return Step(state=row.state, at=row.at, by=row.by, code=row.code, text=row.text)
+
+
+def _command(row: Row[tuple[object, ...]], steps: tuple[Step, ...]) -> Command:
+    expires = row.expires
+    return Command(
+        id=row.id,
+        host=row.host,
+        host_name=row.host_name or row.host,
+        type=row.type,
+        state=row.state,
+        overdue=row.state not in ENDED and expires < now(),
+        subject=row.subject,
+        identity=row.identity,
+        name=row.name,
+        by=row.by,
+        issued=row.issued,
+        expires=expires,
+        updated_at=row.updated_at,
+        code=row.code,
+        text=row.text,
+        produced=row.produced,
+        steps=steps,
+    )

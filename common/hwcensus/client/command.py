@@ -1,0 +1,121 @@
+"""A command to a host, and waiting for what becomes of it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+from urllib.parse import quote
+
+from hwcensus.client.members import Members, Told
+from hwcensus.client.transport import Transport
+from hwcensus.errors import Unreachable
+
+#: After these nothing more comes.
+ENDED = ("succeeded", "failed", "expired", "cancelled", "abandoned")
+#: Seconds between two looks while waiting: at first, and at most.
+_FIRST_LOOK, _SLOWEST_LOOK = 0.05, 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step in the life of a command."""
+
+    state: str
+    at: datetime
+    by: str
+    code: str | None
+    text: str | None
+
+    @classmethod
+    def read(cls, members: Members) -> Self:
+        return cls(
+            state=members.text("state"),
+            at=members.instant("at"),
+            by=members.text("by"),
+            code=members.optional_text("code"),
+            text=members.optional_text("text"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """An order to one host, as it stood when it was read. `told` is all that the API said."""
+
+    id: str
+    host: str
+    host_name: str
+    type: str
+    state: str
+    #: Past its deadline without a result.
+    overdue: bool
+    name: str | None
+    code: str | None
+    text: str | None
+    expires: datetime
+    #: Names of the devices that it made.
+    produced: tuple[str, ...]
+    steps: tuple[Step, ...]
+    told: Told = field(repr=False, compare=False)
+    _transport: Transport = field(repr=False, compare=False)
+
+    @classmethod
+    def read(cls, members: Members, transport: Transport) -> Self:
+        return cls(
+            id=members.text("id"),
+            host=members.text("host"),
+            host_name=members.text("host_name"),
+            type=members.text("type"),
+            state=members.text("state"),
+            overdue=members.flag("overdue"),
+            name=members.optional_text("name"),
+            code=members.optional_text("code"),
+            text=members.optional_text("text"),
+            expires=members.instant("expires"),
+            produced=tuple(one.text("name") for one in members.objects("produced")),
+            steps=tuple(Step.read(one) for one in members.objects("steps")),
+            told=members.told,
+            _transport=transport,
+        )
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    def refresh(self) -> "Command":
+        """The command as it stands now."""
+        return Command.read(self._transport.get(path_of(self.id)), self._transport)
+
+    def cancel(self) -> "Command":
+        """Takes it back before it is sent. Raises Refused afterwards."""
+        return Command.read(self._transport.order("POST", f"{path_of(self.id)}/cancel"), self._transport)
+
+    def abandon(self) -> "Command":
+        """Gives up waiting for a result that is overdue. Raises Refused where it is not."""
+        return Command.read(self._transport.order("POST", f"{path_of(self.id)}/abandon"), self._transport)
+
+    def wait(self, timeout: float | None = None, seen: Callable[[Step], object] = bool) -> "Command":
+        """The command once it has ended; `seen` is told of each step on the way.
+
+        Raises Unreachable (`overdue`) when `timeout` seconds are over, or by default the deadline of the command is.
+        """
+        pause, told, current = _FIRST_LOOK, 0, self
+        limit = None if timeout is None else time.monotonic() + timeout
+        while True:
+            current = current.refresh()
+            for step in current.steps[told:]:
+                seen(step)
+            told = len(current.steps)
+            if current.ended:
+                return current
+            if time.monotonic() > limit if limit is not None else current.overdue:
+                raise Unreachable(
+                    f"command {self.id} is still {current.state}; `hwcensus command watch {self.id}` goes on waiting",
+                    code="overdue",
+                )
+            time.sleep(pause)
+            pause = min(pause * 1.5, _SLOWEST_LOOK)
+
+
+def path_of(id_: str) -> str:
+    return f"/v1/commands/{quote(id_, safe='')}"
