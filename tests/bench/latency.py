@@ -26,7 +26,7 @@ def latency_figure() -> Figure:
         line = Line(Path(folder, "line"), kafka.bootstrap, kafka.create_topics(), f"sqlite:///{folder}/i.db")
         try:
             with line.start_collector(), line.start_agent(), bridges("hwclat0"):
-                wait_until(lambda: line.devices() == line.seen_by_the_agent(), "the census is there")
+                wait_until(line.agrees, "the census is there")
                 beyond = [one_round(line, bool(number % 2)) - COALESCING_MS for number in range(ROUNDS)]
         finally:
             kafka.stop()

@@ -75,4 +75,4 @@ def test_changes_while_the_agent_was_down_are_told_when_it_is_back(
         ip("link", "delete", "hwcdown1")
         ip("link", "add", "hwcdown2", "type", "bridge")
         with line.start_agent() as agent:
-            wait_until(lambda: line.devices() == line.seen_by_the_agent(), "the census is true", collector, agent)
+            wait_until(line.agrees, "the census is true", collector, agent)

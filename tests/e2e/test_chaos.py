@@ -97,7 +97,7 @@ def test_whatever_is_killed_the_inventory_equals_the_host_and_history_is_whole(
                         programs[victim].kill()
                         programs[victim] = again[victim]()
             wait_until(
-                lambda: line.devices() == line.seen_by_the_agent(),
+                line.agrees,
                 "the census is true",
                 *programs.values(),
                 seconds=120,

@@ -22,7 +22,7 @@ def test_nothing_is_due_before_quiet(pending: Pending) -> None:
     assert pending.take(10.1) is None
     ready = pending.take(10.2)
     assert ready is not None
-    assert ready.paths == {BR0}
+    assert ready.paths == frozenset({BR0})
     assert pending.next_due() is None
 
 
@@ -37,7 +37,7 @@ def test_one_restless_device_does_not_hold_up_another(pending: Pending) -> None:
     pending.hint(hint(Action.CHANGE, BR0), 10.15)
     ready = pending.take(10.2)
     assert ready is not None
-    assert ready.paths == {BR1}
+    assert ready.paths == frozenset({BR1})
 
 
 def test_only_the_leading_source_says_that_a_known_device_went(pending: Pending) -> None:
@@ -55,7 +55,7 @@ def test_a_renamed_device_is_looked_at_where_it_is_now(pending: Pending) -> None
     pending.hint(hint(Action.MOVE, BR1 + "x", old=BR1), 10.0)
     ready = pending.take(11.0)
     assert ready is not None
-    assert (ready.paths, ready.moved) == ({BR1 + "x"}, {BR1 + "x": BR0})
+    assert (ready.paths, ready.moved) == (frozenset({BR1 + "x"}), {BR1 + "x": BR0})
 
 
 def test_a_look_at_everything_takes_all_that_waits_with_it(pending: Pending) -> None:
