@@ -131,22 +131,18 @@ class Agent:
         tasks = [loop.create_task(one) for one in work]
         logger.info("the agent runs", extra={"host": self._host, "devices": len(live.census)})
         notify(f"READY=1\nSTATUS={len(live.census)} devices")
-        await self._first_end(tasks)
-        await self._wind_down(tasks, live, publisher)
+        try:
+            await self._first_end(tasks)
+        finally:
+            await self._wind_down(tasks, live, publisher)
 
     async def _first_end(self, tasks: list[asyncio.Task[None]]) -> None:
         """Waits for the stop, or for a task that ends, which none should: its error is ours then."""
-        stop = asyncio.create_task(self._wait_for_stop())
+        stop = asyncio.create_task(_is_set(self._stop))
         done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        failed = [task for task in done if task is not stop]
-        if failed:
-            for task in tasks:
-                task.cancel()
-            await failed[0]
-
-    async def _wait_for_stop(self) -> None:
-        await self._stop.wait()
+        for task in done - {stop}:
+            await task
 
     async def _wind_down(self, tasks: list[asyncio.Task[None]], live: Live, publisher: Publisher) -> None:
         for task in tasks:
@@ -157,6 +153,10 @@ class Agent:
             await asyncio.wait_for(publisher.last_words(), LAST_WORDS_S)
         await publisher.close()
         logger.info("the agent stops", extra={"waiting": publisher.waiting()})
+
+
+async def _is_set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _feed_watchdog() -> None:

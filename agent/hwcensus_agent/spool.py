@@ -64,7 +64,8 @@ class Numbered:
     """One record as it goes to Kafka, the same bytes however often it is tried."""
 
     number: int
-    headers: tuple[tuple[str, bytes], ...]
+    #: A list, for aiokafka takes nothing else.
+    headers: list[tuple[str, bytes]]
     value: bytes
 
 
@@ -345,5 +346,5 @@ def _write_headers(headers: Iterable[tuple[str, bytes]]) -> str:
     return json.dumps([[name, value.decode()] for name, value in headers])
 
 
-def _read_headers(text: str) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode()) for name, value in json.loads(text))
+def _read_headers(text: str) -> list[tuple[str, bytes]]:
+    return [(name, value.encode()) for name, value in json.loads(text)]
