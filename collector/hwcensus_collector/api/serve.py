@@ -64,6 +64,7 @@ async def serve(
         config = uvicorn.Config(
             app,
             log_config=None,
+            log_level="warning",  # what it says is said here
             access_log=False,
             server_header=False,
             lifespan="off",

@@ -7,11 +7,13 @@ from typing import cast
 
 from sqlalchemy import Connection, Row, Select, select
 
+from hwcensus.classes import CAPABILITIES
 from hwcensus.document import JsonValue
 from hwcensus_collector import tables
 
 #: What a record of the past does not hold: it belongs to the moment, not to the hardware.
 LEFT_OUT_OF_THE_PAST = ("key", "state")
+_ORDER = {type_: number for number, type_ in enumerate(CAPABILITIES)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class Device:
     driver: str | None
     vendor: str | None
     product: str | None
-    #: Nested ones too, sorted.
+    #: Nested ones too, after those that they may stand in.
     capabilities: tuple[str, ...]
     facts: dict[str, JsonValue]
     state: dict[str, JsonValue]
@@ -57,7 +59,7 @@ def to_devices(connection: Connection, rows: Iterable[Row[tuple[object, ...]]]) 
     """The devices of rows of `device_rows`, in their order, with their capabilities."""
     kept = list(rows)
     types = _capabilities(connection, [row.id for row in kept])
-    return [_device(row, tuple(types.get(row.id, ()))) for row in kept]
+    return [_device(row, in_order(types.get(row.id, ()))) for row in kept]
 
 
 def _device(row: Row[tuple[object, ...]], capabilities: tuple[str, ...]) -> Device:
@@ -90,7 +92,12 @@ def _capabilities(connection: Connection, ids: list[int]) -> dict[int, list[str]
     found: dict[int, list[str]] = {}
     if not ids:
         return found
-    query = select(table.c.device, table.c.type).where(table.c.device.in_(ids)).order_by(table.c.device, table.c.type)
+    query = select(table.c.device, table.c.type).where(table.c.device.in_(ids))
     for id_, type_ in connection.execute(query):
         found.setdefault(id_, []).append(type_)
     return found
+
+
+def in_order(types: Iterable[str]) -> tuple[str, ...]:
+    """Capability types in the order of the table of classes, which has outer ones before nested ones."""
+    return tuple(sorted(set(types), key=lambda type_: (_ORDER.get(type_, len(_ORDER)), type_)))

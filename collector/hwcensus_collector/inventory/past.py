@@ -21,7 +21,7 @@ from hwcensus_collector.inventory.cursor import (
     read_cursor_time,
     write_cursor,
 )
-from hwcensus_collector.inventory.device import LEFT_OUT_OF_THE_PAST, Device
+from hwcensus_collector.inventory.device import LEFT_OUT_OF_THE_PAST, Device, in_order
 from hwcensus_collector.inventory.filters import DeviceFilter
 from hwcensus_collector.inventory.lookup import unknown_device
 from hwcensus_collector.inventory.refusal import BadParameter, Unknown
@@ -135,7 +135,7 @@ def _device(row: Row[tuple[object, ...]], at: datetime, xml: bool) -> Device:
         driver=_text(said.frame.get("driver")),
         vendor=_text(said.facts.get(f"{said.bus}.vendor")),
         product=_text(said.facts.get(f"{said.bus}.product")),
-        capabilities=tuple(sorted(set(said.capabilities))),
+        capabilities=in_order(said.capabilities),
         facts=said.facts,
         state={},
         present=True,

@@ -1,0 +1,7 @@
+"""`python -m hwcensus.cli`."""
+
+import sys
+
+from hwcensus.cli import main
+
+sys.exit(main())

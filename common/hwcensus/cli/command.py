@@ -1,0 +1,62 @@
+"""`hwcensus command list|show|watch|cancel|abandon`: what was ordered, and what became of it."""
+
+import argparse
+from collections.abc import Callable
+
+from hwcensus.cli.follow import COLUMNS, raise_unless_succeeded, show, tell
+from hwcensus.cli.output import write_rows
+from hwcensus.cli.parser import Parser, add_output, add_url, connect
+from hwcensus.client import Client
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)
+    for name, (_, text) in ACTIONS.items():
+        action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add_url(action)
+        add_output(action)
+        if name == "list":
+            action.add_argument("--host", metavar="HOST", help="only of this host (name or id)")
+            action.add_argument("--state", metavar="STATE", help="only in this state")
+        else:
+            action.add_argument("id", metavar="ID", help="id of the command")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    act, _ = ACTIONS[arguments.action]
+    with connect(arguments) as client:
+        act(client, arguments)
+    return 0
+
+
+def _list(client: Client, arguments: argparse.Namespace) -> None:
+    rows = client.commands(host=arguments.host, state=arguments.state)
+    write_rows(rows, COLUMNS, lambda one: one.told, output=arguments.output, of="command")
+
+
+def _show(client: Client, arguments: argparse.Namespace) -> None:
+    show(client.command(arguments.id), arguments.output)
+
+
+def _watch(client: Client, arguments: argparse.Namespace) -> None:
+    command = client.command(arguments.id).wait(seen=tell)
+    show(command, arguments.output)
+    raise_unless_succeeded(command)
+
+
+def _cancel(client: Client, arguments: argparse.Namespace) -> None:
+    show(client.command(arguments.id).cancel(), arguments.output)
+
+
+def _abandon(client: Client, arguments: argparse.Namespace) -> None:
+    show(client.command(arguments.id).abandon(), arguments.output)
+
+
+#: What can be done with commands: a new action is a function and a line here.
+ACTIONS: dict[str, tuple[Callable[[Client, argparse.Namespace], None], str]] = {
+    "list": (_list, "list commands, the newest first"),
+    "show": (_show, "show one command with its steps"),
+    "watch": (_watch, "follow a command to its end, which gives the exit code"),
+    "cancel": (_cancel, "take back a command that has not been sent"),
+    "abandon": (_abandon, "give up on a command that is past its deadline"),
+}
