@@ -5,10 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PWD/.venv/bin:$PATH
 
-log=build/demo/up.log
+folder=build/demo
+log=$folder/up.log
 host=$(hostname)
 bridge=hwcdemo0
-mkdir -p build/demo
+rm -rf $folder
+mkdir -p $folder
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 typed() { # typed COMMAND...: shows it, runs it
@@ -22,13 +24,13 @@ stop() {
 }
 
 say "Broker, inventory, collector and agent of this machine, under one command:"
-printf '\n$ hwcensus up\n'
-hwcensus up >"$log" 2>&1 </dev/null &
+printf '\n$ hwcensus up --dir %s\n' "$folder"
+hwcensus up --dir "$folder" >"$log" 2>&1 </dev/null &
 up=$!
 trap stop EXIT
 
 deadline=$((SECONDS + 90))
-until hwcensus tree "$host" >/dev/null 2>&1; do
+until grep -q "^hwcensus up: ready" "$log"; do
     if ! kill -0 "$up" 2>/dev/null || ((SECONDS > deadline)); then
         cat "$log"
         echo "hwcensus up did not become ready, see above"
@@ -44,7 +46,7 @@ typed hwcensus tree "$host"
 typed hwcensus list --host "$host" --cap net
 
 say "A command to the kernel: a bridge appears, and goes again."
-cat >build/demo/bridge.xml <<XML
+cat >"$folder/bridge.xml" <<XML
 <device>
   <capability type="net">
     <interface>$bridge</interface>
@@ -52,10 +54,10 @@ cat >build/demo/bridge.xml <<XML
   </capability>
 </device>
 XML
-typed cat build/demo/bridge.xml
-if typed hwcensus create "$host" build/demo/bridge.xml; then
+typed cat "$folder/bridge.xml"
+if typed hwcensus create "$host" "$folder/bridge.xml" --wait; then
     typed hwcensus list --host "$host" --cap bridge
-    typed hwcensus destroy "$host" "net_$bridge"
+    typed hwcensus destroy "$host" "net_$bridge" --wait --yes
     typed hwcensus history "$host" "net_$bridge"
 else
     echo "(it may not be made here, for the reason above; the census is as live without)"

@@ -1,6 +1,7 @@
 """The container files and systemd units: what can be checked without running a container or being systemd."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from configparser import ConfigParser
 from pathlib import Path
@@ -34,7 +35,7 @@ def test_every_named_volume_is_declared_and_used(services: Mapping[str, Service]
     content = yaml.safe_load((COMPOSE / "compose.yaml").read_text())
     mounts = [mount.split(":")[0] for service in services.values() for mount in words(service, "volumes")]
 
-    assert {name for name in mounts if not name.startswith("/")} == set(content["volumes"])
+    assert {name for name in mounts if name[0] not in "./"} == set(content["volumes"])
 
 
 def test_nothing_listens_beyond_this_machine(services: Mapping[str, Service]) -> None:
@@ -81,6 +82,14 @@ def test_the_environment_has_only_settings_that_exist(services: Mapping[str, Ser
             name for name in cast("Mapping[str, str]", services[program]["environment"]) if name.startswith("HWCENSUS_")
         }
         assert given <= known
+
+
+def test_the_policy_as_shipped_allows_nothing_and_its_example_is_one() -> None:
+    text = (COMPOSE / "policy.toml").read_text()
+    example = "\n".join(line[2:] for line in text.splitlines() if re.match(r"# (\[\[|\w+ = )", line))
+
+    assert tomllib.loads(text) == {}
+    assert tomllib.loads(example)["allow"] == [{"class": "bridge", "actions": ["create", "destroy"], "names": ["hwc*"]}]
 
 
 @pytest.mark.parametrize("program", ["agent", "collector"])
