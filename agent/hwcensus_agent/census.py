@@ -65,6 +65,10 @@ class Census:
         """Sysfs path → name, likewise."""
         return {sight.key: sight.name for sight in self._sights.values()}
 
+    def sight(self, identity: str) -> Sight | None:
+        """The device as it was last seen."""
+        return self._sights.get(identity)
+
     def see(self, glance: Glance) -> list[News]:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
         before = dict(self._by_key)

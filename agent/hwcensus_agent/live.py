@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from hwcensus.instant import now, write_instant
 from hwcensus_agent.census import Census, Glance
-from hwcensus_agent.news import GAP, News, Sight
+from hwcensus_agent.look import HostLook, Looked
+from hwcensus_agent.news import GAP, News
 from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.settings import CensusSettings
 from hwcensus_agent.sources import Hint
@@ -16,21 +16,15 @@ from hwcensus_agent.spool import Spool
 
 logger = logging.getLogger(__name__)
 
-
-class Look(Protocol):
-    """A look at the host's devices; runs in a worker thread."""
-
-    def __call__(
-        self, paths: frozenset[str] | None, identities: Mapping[str, str], names: Mapping[str, str]
-    ) -> tuple[Sight, ...]:
-        """What is there of `paths` (None: all), parents first, given what known devices are called."""
+#: Seconds after a failed look until the next one.
+RETRY_S = 5.0
 
 
 class Live:
     """Keeps the census true."""
 
     def __init__(
-        self, settings: CensusSettings, spool: Spool, look: Look, source: str, wake: Callable[[], None]
+        self, settings: CensusSettings, spool: Spool, look: HostLook, source: str, wake: Callable[[], None]
     ) -> None:
         """`wake` is called when the outbox has something new; `source` leads this host."""
         self._spool, self._look, self._source, self._wake = spool, look, source, wake
@@ -60,15 +54,15 @@ class Live:
         self._pending.look_at_everything()
         self._hinted.set()
 
-    async def first_look(self, *, same_boot: bool) -> tuple[Sight, ...]:
+    async def first_look(self, *, same_boot: bool) -> Looked:
         """The whole host, before anything is compared: after a reboot paths say nothing about who is who."""
         identities = self.census.identities() if same_boot else {}
         names = self.census.names() if same_boot else {}
-        return await asyncio.to_thread(self._look, None, identities, names)
+        return await asyncio.to_thread(self._look, None, identities, names, self.census.sight)
 
-    def compare(self, seen: tuple[Sight, ...]) -> None:
+    def compare(self, looked: Looked) -> None:
         """Notes what the first look found different from what was told before."""
-        self._note(Glance(seen=seen, paths=None, source=self._source, hinted={}, gone={}, moved={}))
+        self._note(Glance(seen=looked.seen, paths=None, source=self._source, hinted={}, gone={}, moved={}))
 
     async def run(self) -> None:
         """Looks whenever a window closes, for ever; cancel it to stop."""
@@ -101,13 +95,22 @@ class Live:
         for new, old in ready.moved.items():
             if old in identities:
                 identities[new] = identities.pop(old)
-        seen = await asyncio.to_thread(self._look, ready.paths, identities, names)
+        try:
+            looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self.census.sight)
+        except OSError as error:
+            self._look_failed(error)
+            return
         self._note(
             Glance(
-                seen=seen, paths=ready.paths, source=self._source,
+                seen=looked.seen, paths=looked.paths, source=self._source,
                 hinted=ready.hinted, gone=ready.gone, moved=ready.moved,
             )
         )  # fmt: skip
+
+    def _look_failed(self, error: OSError) -> None:
+        """The host could not be listed: nothing is concluded from that, and it is tried again."""
+        logger.warning("a look failed; what was known stays", extra={"why": str(error)})
+        asyncio.get_running_loop().call_later(RETRY_S, self.look_again)
 
     def _note(self, glance: Glance) -> None:
         news = self.census.see(glance)

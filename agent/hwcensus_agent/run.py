@@ -15,7 +15,8 @@ from hwcensus_agent.commands import inbox
 from hwcensus_agent.greeting import Greeting
 from hwcensus_agent.heartbeat import Pulse
 from hwcensus_agent.holdback import HoldBack
-from hwcensus_agent.live import Live, Look
+from hwcensus_agent.live import Live
+from hwcensus_agent.look import HostLook
 from hwcensus_agent.notify import notify, watchdog_seconds
 from hwcensus_agent.orders import Orders
 from hwcensus_agent.publisher import Publisher
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 LAST_WORDS_S = 2.0
 
 
-async def run_agent(settings: AgentSettings, look: Look) -> None:
+async def run_agent(settings: AgentSettings, look: HostLook) -> None:
     """Runs until SIGTERM or SIGINT. Raises HwcensusError where it cannot begin."""
     host = hostid.host_id(settings.host, sysroot=settings.census.sysroot)
     with ExitStack() as held:
@@ -42,7 +43,7 @@ async def run_agent(settings: AgentSettings, look: Look) -> None:
 class Agent:
     """One running agent."""
 
-    def __init__(self, settings: AgentSettings, host: str, look: Look) -> None:
+    def __init__(self, settings: AgentSettings, host: str, look: HostLook) -> None:
         self._settings, self._host, self._look = settings, host, look
         self._stop = asyncio.Event()
 

@@ -1,0 +1,49 @@
+"""A look at this host as the census takes it: devices with their digests, and which paths the look covered."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hwcensus import codec, document
+from hwcensus.device import Device
+from hwcensus_agent.enumerate import Enumerator
+from hwcensus_agent.news import Sight
+from hwcensus_agent.settings import CensusSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What was there, parents first, of the sysfs paths that were looked at; `paths` is None for the whole host."""
+
+    seen: tuple[Sight, ...]
+    paths: frozenset[str] | None
+
+
+class HostLook:
+    """Looks at the host of one sysfs, again and again; blocks, so it belongs in a worker thread."""
+
+    def __init__(self, settings: CensusSettings) -> None:
+        self._enumerator = Enumerator(settings.sysroot, settings.include)
+
+    def __call__(
+        self,
+        paths: frozenset[str] | None = None,
+        identities: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+        former: Callable[[str], Sight | None] = lambda _: None,
+    ) -> Looked:
+        """Looks at `paths` and what changes with them, given what known devices are called, by path.
+
+        `former` gives a device as it was last told, for facts that cannot be read now. Raises OSError where the host
+        cannot be listed.
+        """
+
+        def before(identity: str) -> Device | None:
+            sight = former(identity)
+            return None if sight is None else codec.read_device(document.parse(sight.xml))
+
+        if paths is None:
+            found = self._enumerator.everything(identities, names, before)
+        else:
+            found = self._enumerator.some(paths, identities or {}, names or {}, before)
+        seen = tuple(Sight.of(one.identity, one.element) for one in found.devices)
+        return Looked(seen=seen, paths=found.paths)
