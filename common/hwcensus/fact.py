@@ -75,6 +75,10 @@ class Fact:
     own: bool = True
     #: Attribute of the same element that must be "yes" for the value to be an identifier of its own.
     own_if: str | None = None
+    #: Identifier kind that tells the device from others of its host only, such as the file behind a loop device.
+    local_identifier: str | None = None
+    #: Fields of the class without whose values the identifier is not unique (a USB serial is the product's).
+    beside: tuple[str, ...] = ()
     repeated: bool = False
     required: bool = False
     #: The class's attribute that the field is; filled by `facts_of`.

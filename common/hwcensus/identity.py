@@ -6,11 +6,22 @@ are those of docs/protocol.md, "Identity"; tests/unit/test_identity.py has a lin
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from hwcensus.device import Device, Part
+from hwcensus.fact import Fact, facts_of
 from hwcensus.names import COMPUTER
+
+#: Subsystem → the kinds of identifier by which a device of it is known, the most telling first. All others have none.
+OWN_KINDS: Mapping[str, tuple[str, ...]] = {
+    "net": ("mac",),
+    "scsi": ("wwpn",),
+    "block": ("wwid", "serial", "guid"),
+    "nvme": ("serial",),
+    "usb": ("serial",),
+}
 
 #: What the kernel deals by number, and what is left of it in a place. Tried in order on each path component.
 _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -21,11 +32,12 @@ _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"target\d+:(\d+:\d+)", r"target:\1"),
         (r"\d+:(\d+:\d+:\d+)", r":\1"),
         (r"nvme\d+(?:c\d+)?n(\d+)(?:p(\d+))?", r"nvme:n\1:p\2"),
-        (r"(host|ata|link|dev|input|event|mouse|js|card|nvme|usb|virtio|sr|sg|st|phy|scsi_host|mmcblk)\d+", r"\1"),
+        (r"(host|ata|link|dev|input|event|mouse|js|card|nvme|usb|virtio|sr|sg|st|phy|mmc|mmcblk|dm-)\d+", r"\1"),
         (r"(sd|vd|xvd|hd)[a-z]+(\d*)", r"\1\2"),
         (r"mmcblk\d+p(\d+)", r"mmcblk:p\1"),
-        (r"usb\d+", "usb"),
+        (r"mmc\d+:([0-9a-f]+)", r"mmc:\1"),
         (r"\d+-(\d+(?:\.\d+)*(?::\d+\.\d+)?)", r"-\1"),
+        (r"([0-9A-F]{4}:[0-9A-F]{4}:[0-9A-F]{4})\.[0-9A-F]{4}", r"\1"),
     )
 )
 
@@ -44,10 +56,8 @@ class Subject:
     #: Resolved sysfs path: while it stays, the device has stayed.
     path: str
     subsystem: str
-    #: (kind, value) of its own identifiers, the most telling first.
+    #: (kind, value) of its own identifiers, the most telling first (`own_identifiers`).
     own: Sequence[tuple[str, str]] = ()
-    #: Sysfs path of the nearest ancestor that is a subject too.
-    parent: str | None = None
 
 
 def is_bogus(value: str) -> bool:
@@ -55,9 +65,44 @@ def is_bogus(value: str) -> bool:
     return len(value.strip()) < 2 or _BOGUS.fullmatch(value.strip()) is not None
 
 
+def own_identifiers(device: Device, subsystem: str) -> tuple[tuple[str, str], ...]:
+    """(kind, value) of the identifiers that may be a device's identity, the most telling first; bogus ones left out."""
+    kinds = OWN_KINDS.get(subsystem, ())
+    found: dict[str, str] = {}
+    for part in _parts(device):
+        for fact in facts_of(type(part)):
+            kind = fact.identifier if fact.own else None
+            kind = kind or fact.local_identifier
+            value = _identifying(part, fact) if kind in kinds else None
+            if kind is not None and value is not None:
+                found.setdefault(kind, value)
+    return tuple((kind, found[kind]) for kind in kinds if kind in found)
+
+
+def _parts(device: Device) -> Iterator[Part]:
+    waiting: list[Part] = [*([device.bus] if device.bus is not None else []), *device.capabilities]
+    while waiting:
+        part = waiting.pop(0)
+        yield part
+        waiting += part.nested
+
+
+def _identifying(part: Part, fact: Fact) -> str | None:
+    """The fact's value, with those it is unique beside; None where it identifies nothing."""
+    value: object = getattr(part, fact.field)
+    if value is None or is_bogus(str(value)) or (fact.own_if is not None and not getattr(part, fact.own_if)):
+        return None
+    return ":".join([*(str(getattr(part, field)) for field in fact.beside), str(value)])
+
+
 def identity_of(subsystem: str, kind: str, value: str) -> str:
     """The identity as it is written, bytes outside `[A-Za-z0-9._:-]` percent-encoded."""
     return f"{quote(subsystem, safe=':')}/{kind}/{quote(value, safe=':', errors='surrogateescape').replace('~', '%7E')}"
+
+
+def is_place(identity: str) -> bool:
+    """Whether an identity tells where the device is, rather than which it is."""
+    return identity == COMPUTER or identity.split("/")[1] == "place"
 
 
 def reduce_component(component: str) -> str:
@@ -69,44 +114,47 @@ def reduce_component(component: str) -> str:
 
 
 def place_of(path: str, below: str | None = None, below_identity: str | None = None) -> str:
-    """The reduced components of a sysfs path; below a device with an own identifier they start from its identity."""
-    relative = path.removeprefix("/sys/devices/")
-    start = ""
-    if below is not None and below_identity is not None and path.startswith(below + "/"):
-        relative, start = path[len(below) + 1 :], f"{below_identity}/"
-    parts = relative.split("/")
-    if len(parts) > 1 and parts[-2] == "net" and not relative.startswith("virtual/"):
+    """The reduced components of a sysfs path; below a device with an own identifier they start from its identity.
+
+    A component that begins with the kernel's name of that device loses it too: `sda1` of the disk `sda` is its `1`.
+    """
+    if below is not None and below_identity is not None:
+        relative = path[len(below) + 1 :].removeprefix(below.rpartition("/")[2])
+        return "/".join([below_identity, *map(reduce_component, relative.split("/"))])
+    parts = path.removeprefix("/sys/devices/").split("/")
+    if len(parts) > 1 and parts[-2] == "net" and parts[0] != "virtual":
         parts = parts[:-1]  # the name of a hardware interface is dealt, or given by udev
-    return start + "/".join(reduce_component(part) for part in parts)
+    return "/".join(map(reduce_component, parts))
 
 
-def assign_identities(subjects: Iterable[Subject], known: Mapping[str, str]) -> dict[str, str]:
+def assign_identities(
+    subjects: Iterable[Subject],
+    known: Mapping[str, str],
+    present: Mapping[str, str] | None = None,
+    elsewhere: Collection[tuple[str, str, str]] = (),
+) -> dict[str, str]:
     """The identity of every subject, by sysfs path.
 
-    `known` are the identities under which devices that stayed present were published. Subjects come parents first.
+    `known` are the identities under which devices that stayed present were published. Of the other devices of the
+    host, which were not looked at anew and keep theirs, `present` are path and identity, and `elsewhere` are those of
+    the subjects' identifiers (subsystem, kind, value) that they have too.
     """
     ordered = sorted(subjects, key=lambda subject: _natural(subject.path))
-    shared = _shared(ordered)
-    identities: dict[str, str] = {}
-    taken: set[str] = {known[s.path] for s in ordered if s.path in known and _still_fits(s, known[s.path])}
-    by_identifier: set[str] = set()
+    settled = dict(present or {})
+    settled |= {s.path: known[s.path] for s in ordered if s.path in known and _still_fits(s, known[s.path])}
+    taken = set(settled.values())
+    shared = _shared(ordered).union(elsewhere)
     for subject in ordered:
-        former = known.get(subject.path)
-        if former is not None and _still_fits(subject, former):
-            identity = former
-        else:
-            identity = _fresh(subject, shared, identities, by_identifier)
-            identity = _unlike(identity, taken)
-        taken.add(identity)
-        identities[subject.path] = identity
-        if "/place/" not in identity:
-            by_identifier.add(subject.path)
-    return identities
+        if subject.path not in settled:
+            identity = _unlike(_fresh(subject, shared, taken, settled), taken)
+            taken.add(identity)
+            settled[subject.path] = identity
+    return {subject.path: settled[subject.path] for subject in ordered}
 
 
 def _natural(path: str) -> list[tuple[int, str]]:
-    """Sorts host2 before host10, so that `~2`, `~3` follow the kernel's numbers."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path)]
+    """Sorts host2 before host10, so that `~2`, `~3` follow the kernel's numbers, and parents before children."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path)]
 
 
 def _shared(subjects: Iterable[Subject]) -> set[tuple[str, str, str]]:
@@ -121,15 +169,26 @@ def _still_fits(subject: Subject, former: str) -> bool:
     return not values or former in values
 
 
-def _fresh(subject: Subject, shared: set[tuple[str, str, str]], above: Mapping[str, str], named: set[str]) -> str:
+def _fresh(subject: Subject, shared: set[tuple[str, str, str]], taken: set[str], settled: Mapping[str, str]) -> str:
     if subject.subsystem == COMPUTER:
         return COMPUTER
     for kind, value in subject.own:
-        if (subject.subsystem, kind, value) not in shared:
-            return identity_of(subject.subsystem, kind, value)
-    below = subject.parent if subject.parent in named else None
-    place = place_of(subject.path, below, above.get(below) if below is not None else None)
+        identity = identity_of(subject.subsystem, kind, value)
+        if (subject.subsystem, kind, value) not in shared and identity not in taken:
+            return identity
+    below = _named_ancestor(subject.path, settled)
+    place = place_of(subject.path, below, None if below is None else settled[below])
     return identity_of(subject.subsystem, "place", place)
+
+
+def _named_ancestor(path: str, settled: Mapping[str, str]) -> str | None:
+    """The nearest device above that is known by an identifier of its own."""
+    above = path.rpartition("/")[0]
+    while above:
+        if above in settled and not is_place(settled[above]):
+            return above
+        above = above.rpartition("/")[0]
+    return None
 
 
 def _unlike(identity: str, taken: set[str]) -> str:

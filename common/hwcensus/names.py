@@ -5,6 +5,7 @@ Known from sysfs path and subsystem alone, so that udev, HAL, a bare kernel and 
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 COMPUTER = "computer"
 
@@ -22,22 +23,25 @@ def told_apart(name: str, kernel_name: str) -> str:
     return f"{name}__{digits}"
 
 
-def assign_names(subjects: list[tuple[str, str, str]], known: dict[str, str]) -> dict[str, str]:
+def assign_names(
+    subjects: list[tuple[str, str, str]], known: Mapping[str, str], present: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Unique names for devices given as (sysfs path, subsystem, kernel name), in the order in which they were seen.
 
     `known` maps sysfs paths to the names they have already, which they keep while the kernel name still gives them.
+    `present` are path and name of other devices of the host, which keep theirs too.
     """
     names: dict[str, str] = {}
+    taken = set((present or {}).values())
     plain = {path: device_name(subsystem, kernel_name) for path, subsystem, kernel_name in subjects}
-    taken: dict[str, str] = {}
     for path, _, kernel_name in subjects:
-        if known.get(path) in (plain[path], told_apart(plain[path], kernel_name)):
-            names[path] = known[path]
-            taken.setdefault(known[path], path)
+        former = known.get(path)
+        if former in (plain[path], told_apart(plain[path], kernel_name)) and former not in taken:
+            names[path] = former
+            taken.add(former)
     for path, _, kernel_name in subjects:
-        if path in names and taken.get(names[path]) == path:
-            continue
-        name = plain[path] if plain[path] not in taken else told_apart(plain[path], kernel_name)
-        names[path] = name
-        taken[name] = path
+        if path not in names:
+            name = plain[path] if plain[path] not in taken else told_apart(plain[path], kernel_name)
+            names[path] = name
+            taken.add(name)
     return names

@@ -26,6 +26,8 @@ CAPABILITIES: dict[str, type[Capability]] = {
         block.Volume,
         block.Loop,
         block.Zram,
+        block.Dm,
+        block.Md,
         input.Input,
         input.Keyboard,
         input.Mouse,

@@ -49,7 +49,7 @@ class Loop(Capability):
     type_: ClassVar[str] = "loop"
     within: ClassVar[tuple[str, ...]] = ("block",)
 
-    backing_file: str | None = optional("backing_file")
+    backing_file: str | None = optional("backing_file", local_identifier="guid")
     offset: int | None = optional("offset", NUMBER)
 
 
@@ -61,3 +61,25 @@ class Zram(Capability):
     within: ClassVar[tuple[str, ...]] = ("block",)
 
     algorithm: str | None = optional("algorithm", WORD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dm(Capability):
+    """A mapped device; its UUID begins with what made it (LVM-, CRYPT-, mpath-)."""
+
+    type_: ClassVar[str] = "dm"
+    within: ClassVar[tuple[str, ...]] = ("block",)
+
+    name: str | None = optional("name")
+    uuid: str | None = optional("uuid", identifier="guid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Md(Capability):
+    """A software RAID array."""
+
+    type_: ClassVar[str] = "md"
+    within: ClassVar[tuple[str, ...]] = ("block",)
+
+    level: str | None = optional("level", WORD)
+    uuid: str | None = optional("uuid", identifier="guid")

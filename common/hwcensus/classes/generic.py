@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwcensus.device import Capability
-from hwcensus.fact import WORD, required
+from hwcensus.fact import WORD, optional, required
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generic(Capability):
-    """Kernel subsystem and device type, as the uevent names them."""
+    """Kernel subsystem, and the kind within it (`DEVTYPE`; of a link what rtnetlink calls it)."""
 
     type_: ClassVar[str] = "generic"
 
     subsystem: str = required("subsystem", WORD)
+    kind: str | None = optional("kind", WORD)

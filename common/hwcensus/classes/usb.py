@@ -25,7 +25,7 @@ class UsbBus(Bus):
     vendor_name: str | None = optional("vendor", label="vendor_name")
     product: int = required("product@id", NUMBER, label="product")
     product_name: str | None = optional("product", label="product_name")
-    serial: str | None = optional("serial", identifier="serial")
+    serial: str | None = optional("serial", identifier="serial", beside=("vendor", "product"))
     version: str | None = optional("version", DECIMAL, doc="bcdUSB")
     speed: str | None = optional("speed", DECIMAL, doc="Mb/s")
     bus: str = required("address@bus", DEC3, handle=True)

@@ -1,0 +1,54 @@
+"""A fact that could not be read keeps its last published value: only a look that finds nothing takes a fact away.
+
+Pure. Which facts were not read, the fresh device says itself (`<state unread="…">`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from hwcensus.device import Bus, Capability, Device, Part, State
+from hwcensus.fact import facts_of
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T", bound=Part | State)
+
+
+def carry_over(former: Device, fresh: Device) -> Device:
+    """The fresh device, with the former one's values of what it says it could not read."""
+    unread = frozenset((fresh.state.unread or "").split()) if fresh.state is not None else frozenset()
+    if not unread:
+        return fresh
+    return replace(
+        fresh,
+        bus=_bus(former.bus, fresh.bus, unread),
+        capabilities=_all(former.capabilities, fresh.capabilities, unread),
+    )
+
+
+def _bus(former: Bus | None, fresh: Bus | None, unread: frozenset[str]) -> Bus | None:
+    return fresh if former is None or fresh is None else _part(former, fresh, unread)
+
+
+def _all(former: Sequence[Capability], fresh: Sequence[Capability], unread: frozenset[str]) -> tuple[Capability, ...]:
+    by_type = {one.type_: one for one in former}
+    return tuple(_part(by_type[one.type_], one, unread) if one.type_ in by_type else one for one in fresh)
+
+
+def _part(former: P, fresh: P, unread: frozenset[str]) -> P:
+    if type(former) is not type(fresh):
+        return fresh
+    state = fresh.state
+    if former.state is not None:
+        state = _facts(former.state, state or type(former.state)(), f"{fresh.type_}.", unread)
+    nested = _all(former.nested, fresh.nested, unread)
+    return replace(_facts(former, fresh, f"{fresh.type_}.", unread), nested=nested, state=state)
+
+
+def _facts(former: T, fresh: T, prefix: str, unread: frozenset[str]) -> T:
+    lost: dict[str, Any] = {
+        fact.field: getattr(former, fact.field)
+        for fact in facts_of(type(fresh))
+        if prefix + fact.label in unread and getattr(fresh, fact.field) in (None, ())
+    }
+    return replace(fresh, **lost) if lost else fresh

@@ -1,0 +1,62 @@
+"""What is in the census, in one table: (subsystem, kind) → describer. Nothing else comes in but by `include`.
+
+A new class is a module beside this one and a line below.
+"""
+
+from collections.abc import Collection, Mapping
+from types import ModuleType
+
+from hwcensus_agent.describe import block, computer, generic, input, net, pci, storage, usb, virtio
+from hwcensus_agent.describe.description import Describer, Description
+from hwcensus_agent.describe.facts import Facts
+from hwcensus_agent.host import HostView
+from hwcensus_agent.view import View
+
+__all__ = ["DESCRIBERS", "Describer", "Description", "computer", "describe", "is_candidate", "sources"]
+
+ANY = "*"
+
+#: Subsystem and DEVTYPE as the uevent has it; `*` where the describer looks for itself.
+DESCRIBERS: Mapping[tuple[str, str], Describer] = {
+    ("pci", ANY): pci.describe,
+    ("usb", "usb_device"): usb.describe_device,
+    ("usb", "usb_interface"): usb.describe_interface,
+    ("virtio", ANY): virtio.describe,
+    ("net", ANY): net.describe,
+    ("block", "disk"): block.describe_disk,
+    ("block", "partition"): block.describe_partition,
+    ("input", ANY): input.describe,
+}
+
+_SUBSYSTEMS = frozenset(subsystem for subsystem, _ in DESCRIBERS)
+_MODULES: tuple[ModuleType, ...] = (computer, pci, usb, virtio, net, block, storage, input, generic)
+
+
+def is_candidate(subsystem: str, include: Collection[str]) -> bool:
+    """Whether devices of this subsystem are worth opening."""
+    return subsystem in _SUBSYSTEMS or any(pattern.partition(":")[0] == subsystem for pattern in include)
+
+
+def describe(view: View, host: HostView, include: Collection[str] = ()) -> Description | None:
+    """The device by the table, else, where `include` names its subsystem or kind, generically; else None.
+
+    Raises Unreadable where what decides cannot be read.
+    """
+    describer = DESCRIBERS.get((view.subsystem, ANY)) or DESCRIBERS.get((view.subsystem, view.devtype or ""))
+    found = None if describer is None else describer(view, host)
+    if found is None and include and _is_included(view, host, include):
+        return generic.describe(view, host)
+    return found
+
+
+def _is_included(view: View, host: HostView, include: Collection[str]) -> bool:
+    return view.subsystem in include or f"{view.subsystem}:{generic.kind.read(view, host)}" in include
+
+
+def sources() -> dict[str, str]:
+    """Path of every fact that is described → where it comes from, in words."""
+    tables = [value for module in _MODULES for value in vars(module).values()]
+    for value in list(tables):
+        if isinstance(value, dict):
+            tables += value.values()
+    return {path: source for table in tables if isinstance(table, Facts) for path, source in table}

@@ -1,0 +1,130 @@
+"""The host itself. Facts from SMBIOS as sysfs class `dmi` shows them (DMTF DSP0134), the rest from the running kernel.
+
+Of a recorded host the running kernel knows nothing: what only it could tell is left out.
+"""
+
+import platform
+import re
+from pathlib import Path
+
+from hwcensus.classes.system import System, SystemState
+from hwcensus_agent import sysfs
+from hwcensus_agent.describe import memory
+from hwcensus_agent.describe.description import Description
+from hwcensus_agent.describe.facts import Facts, From, worked_out
+from hwcensus_agent.host import HostView
+from hwcensus_agent.view import View
+
+#: Maker of the machine, or product, as hypervisors write it → kind, in systemd-detect-virt's words.
+HYPERVISORS = (
+    ("KVM", "kvm"),
+    ("Amazon EC2", "amazon"),
+    ("QEMU", "qemu"),
+    ("VMware", "vmware"),
+    ("innotek", "oracle"),
+    ("VirtualBox", "oracle"),
+    ("Xen", "xen"),
+    ("Bochs", "bochs"),
+    ("Parallels", "parallels"),
+    ("BHYVE", "bhyve"),
+    ("Google Compute Engine", "google"),
+    ("Microsoft Corporation Virtual Machine", "microsoft"),
+)
+#: Clock source that only guests have → kind.
+CLOCKS = (("kvm-clock", "kvm"), ("hyperv_clocksource", "microsoft"), ("xen", "xen"))
+
+OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
+
+
+def dmi(attribute: str) -> From:
+    """A field of SMBIOS; the kernel lets only root read serials."""
+    return From(f"sysfs `class/dmi/id/{attribute}`", lambda view, _: view.text(f"../class/dmi/id/{attribute}"))
+
+
+@worked_out("sysfs `class/dmi/id/product_uuid`")
+def uuid(view: View, _: HostView) -> str | None:
+    found = view.text("../class/dmi/id/product_uuid")
+    return None if found is None else found.lower()
+
+
+@worked_out("uname(2) release")
+def kernel(_: View, host: HostView) -> str | None:
+    return platform.release() if host.live else None
+
+
+@worked_out("uname(2) machine")
+def architecture(_: View, host: HostView) -> str | None:
+    return platform.machine() if host.live else None
+
+
+@worked_out("os-release(5) PRETTY_NAME")
+def operating_system(_: View, host: HostView) -> str | None:
+    if not host.live:
+        return None
+    found = next((path for path in OS_RELEASE if path.exists()), None)
+    name = re.search(r'^PRETTY_NAME="?(.*?)"?$', "" if found is None else found.read_text(errors="replace"), re.M)
+    return None if name is None else name[1] or None
+
+
+@worked_out("/proc/sys/kernel/random/boot_id")
+def boot(_: View, host: HostView) -> str | None:
+    raw = sysfs.read("/proc/sys/kernel/random/boot_id") if host.live else None
+    return None if raw is None else raw.decode("ascii", "replace").strip() or None
+
+
+@worked_out("SMBIOS memory devices, else sysfs `memory` blocks that are online")
+def total_memory(view: View, _: HostView) -> int | None:
+    return memory.of_modules(view) or memory.of_blocks(view)
+
+
+@worked_out("maker and product in sysfs `class/dmi/id`, sysfs `hypervisor/type`, clock sources, cpuid's hypervisor bit")
+def virtualization(view: View, host: HostView) -> str | None:
+    fields = ("sys_vendor", "board_vendor", "bios_vendor", "product_name")
+    said = [view.text(f"../class/dmi/id/{field}") or "" for field in fields]
+    whole = f"{said[0]} {said[3]}"
+    for sign, kind in HYPERVISORS:
+        if whole.startswith(sign) or any(text.startswith(sign) for text in said):
+            return kind
+    hypervisor = view.text("../hypervisor/type")
+    return hypervisor or (_by_clock(view) if host.live else None)
+
+
+def _by_clock(view: View) -> str | None:
+    clocks = (view.text("system/clocksource/clocksource0/available_clocksource") or "").split()
+    for sign, kind in CLOCKS:
+        if any(clock.startswith(sign) for clock in clocks):
+            return kind
+    flags = re.search(rb"^flags\s*:.*\bhypervisor\b", sysfs.read("/proc/cpuinfo", limit=1 << 16) or b"", re.M)
+    return "vm-other" if flags else None
+
+
+SYSTEM = Facts(
+    System,
+    vendor=dmi("sys_vendor"),
+    product=dmi("product_name"),
+    version=dmi("product_version"),
+    serial=dmi("product_serial"),
+    uuid=uuid,
+    firmware_vendor=dmi("bios_vendor"),
+    firmware_version=dmi("bios_version"),
+    firmware_date=dmi("bios_date"),
+    board_vendor=dmi("board_vendor"),
+    board_product=dmi("board_name"),
+    board_serial=dmi("board_serial"),
+    board_asset=dmi("board_asset_tag"),
+    chassis_vendor=dmi("chassis_vendor"),
+    chassis_product=dmi("chassis_version"),
+    chassis_serial=dmi("chassis_serial"),
+    chassis_asset=dmi("chassis_asset_tag"),
+    kernel=kernel,
+    os=operating_system,
+    architecture=architecture,
+    memory=total_memory,
+    virtualization=virtualization,
+)
+
+STATE = Facts(SystemState, System, boot=boot)
+
+
+def describe(view: View, host: HostView) -> Description:
+    return Description(capabilities=(SYSTEM.of(view, host, state=STATE.of(view, host)) or System(),))

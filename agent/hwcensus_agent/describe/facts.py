@@ -1,0 +1,178 @@
+"""Where each fact comes from: a describer is a table {fact: source}, filled for a device, printed for people.
+
+A fact that cannot be read is noted as unread, one that is not what its kind allows is left out and said: neither costs
+the device. Which facts a class has, and how they are written, is in `hwcensus.classes`.
+"""
+
+import errno
+import logging
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from hwcensus.device import Capability, Part, State
+from hwcensus.fact import Fact, Value, facts_of
+from hwcensus_agent.host import HostView
+from hwcensus_agent.sysfs import Unreadable
+from hwcensus_agent.view import View
+
+logger = logging.getLogger(__name__)
+
+P = TypeVar("P", bound=Part | State)
+Read = Callable[[View, HostView], Value | tuple[str, ...] | None]
+
+#: What an attribute answers that has no value while its device is switched off (speed of a link that is down).
+NOT_NOW = frozenset({errno.EINVAL})
+NOTHING: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class From:
+    """A source: how it is read, and what is said of it in the documentation."""
+
+    source: str
+    read: Read
+
+
+def text(attribute: str, *, absent: frozenset[int] = NOTHING) -> From:
+    """A sysfs attribute as it is, blanks around it apart."""
+    return From(f"sysfs `{attribute}`", lambda view, _: view.text(attribute, absent=absent))
+
+
+def number(attribute: str, *, least: int = 0, absent: frozenset[int] = NOTHING, times: int = 1) -> From:
+    """A decimal sysfs attribute; one below `least` is how the kernel says that there is none."""
+
+    def read(view: View, _: HostView) -> int | None:
+        found = view.text(attribute, absent=absent)
+        return None if found is None or int(found) < least else int(found) * times
+
+    return From(f"sysfs `{attribute}`" + (f" times {times}" if times > 1 else ""), read)
+
+
+def hexadecimal(attribute: str, *, least: int = 0) -> From:
+    """A hexadecimal sysfs attribute, with `0x` or without, as a number."""
+
+    def read(view: View, _: HostView) -> int | None:
+        found = view.text(attribute)
+        return None if found is None or int(found, 16) < least else int(found, 16)
+
+    return From(f"sysfs `{attribute}` (hexadecimal)", read)
+
+
+def flag(attribute: str) -> From:
+    """A sysfs attribute that is 0 or 1."""
+
+    def read(view: View, _: HostView) -> bool | None:
+        found = view.text(attribute)
+        return None if found is None else int(found) != 0
+
+    return From(f"sysfs `{attribute}`", read)
+
+
+def uevent(key: str) -> From:
+    """A variable of the uevent."""
+    return From(f"uevent `{key}`", lambda view, _: view.uevent(key))
+
+
+def udev(key: str) -> From:
+    """A property that udev's rules give."""
+    return From(f"udev `{key}`", lambda view, _: view.udev(key))
+
+
+def worked_out(source: str) -> Callable[[Read], From]:
+    """Makes a source of a function of view and host; `source` says in words what it reads."""
+    return lambda read: From(source, read)
+
+
+def first(*sources: From) -> From:
+    """The first of these that has a value."""
+
+    def read(view: View, host: HostView) -> Value | tuple[str, ...] | None:
+        return next((value for value in (one.read(view, host) for one in sources) if value is not None), None)
+
+    return From(", else ".join(one.source for one in sources), read)
+
+
+class Facts(Generic[P]):
+    """The sources of one class's facts: `Facts(VirtioBus, vendor=hexadecimal("vendor"), …)`."""
+
+    def __init__(self, cls: type[P], owner: type[Part] | None = None, /, **sources: From) -> None:
+        """`owner` is the part whose state it is, where `cls` is one."""
+        known = {fact.field: fact for fact in facts_of(cls)}
+        self.cls = cls
+        part: type = owner or cls
+        self.type_ = part.type_ if issubclass(part, Part) else ""
+        self._sources = [(known[name], source) for name, source in sources.items()]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Path and source, in words, of every fact."""
+        return ((self._path(fact), source.source) for fact, source in self._sources)
+
+    def of(
+        self, view: View, host: HostView, *, nested: tuple[Capability | None, ...] = (), state: State | None = None
+    ) -> P | None:
+        """The part with all that is there; None where nothing is, or where a fact that must be there is not.
+
+        Raises Unreadable where a fact that must be there cannot be read.
+        """
+        found: dict[str, Any] = {}
+        unread: set[str] = set()
+        for fact, source in self._sources:
+            try:
+                value = self._read(fact, source, view, host)
+            except Unreadable:
+                if fact.required:
+                    raise
+                unread.add(self._path(fact))
+                continue
+            if value is not None and value != ():
+                found[fact.field] = value
+            elif fact.required:
+                return None
+        view.unread |= unread
+        if any(nested):
+            found["nested"] = tuple(one for one in nested if one is not None)
+        if state is not None:
+            found["state"] = state
+        return self.cls(**found) if found or (unread and issubclass(self.cls, Part)) else None
+
+    def _path(self, fact: Fact) -> str:
+        return f"{self.type_}.{fact.label}"
+
+    def _read(self, fact: Fact, source: From, view: View, host: HostView) -> Value | tuple[str, ...] | None:
+        try:
+            value = source.read(view, host)
+            return None if value is None else _allowed(fact, value)
+        except ValueError as error:
+            _say_once(view.syspath, self._path(fact), str(error))
+            return None
+
+
+def _allowed(fact: Fact, value: Value | tuple[str, ...]) -> Value | tuple[str, ...]:
+    """The value, if the schema will take it. Raises ValueError."""
+    for one in value if isinstance(value, tuple) else (value,):
+        if isinstance(one, bool):
+            continue
+        if isinstance(one, int):
+            if one < 0:
+                raise ValueError(f"{one} is below zero")
+        elif not _pattern(fact.kind.pattern).fullmatch(one):
+            raise ValueError(f"{one!r} is no {fact.kind.name}")
+    return value
+
+
+@cache
+def _pattern(pattern: str | None) -> re.Pattern[str]:
+    return re.compile(r".*\S.*" if pattern is None else pattern)
+
+
+_SAID: set[tuple[str, str]] = set()
+
+
+def _say_once(syspath: str, fact: str, why: str) -> None:
+    if (syspath, fact) in _SAID or len(_SAID) > 1000:
+        return
+    _SAID.add((syspath, fact))
+    logger.warning("a fact is not what it must be and left out", extra={"device": syspath, "fact": fact, "why": why})

@@ -1,0 +1,250 @@
+"""From sysfs to the host's devices: described, named, with their parents and identities.
+
+It looks when it is asked to, at the whole host or at some paths, and compares nothing with what was there before. How
+one device is described is in `describe/`, who is who in `hwcensus.names` and `hwcensus.identity`.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from lxml import etree
+
+from hwcensus import codec
+from hwcensus.device import Device
+from hwcensus.identity import Subject, assign_identities, identity_of, own_identifiers
+from hwcensus.names import COMPUTER, assign_names
+from hwcensus_agent import sysfs
+from hwcensus_agent.carry import carry_over
+from hwcensus_agent.describe import is_candidate
+from hwcensus_agent.host import DEVICES, HostView, key_of, path_of
+from hwcensus_agent.identifiers import Holders
+from hwcensus_agent.sighting import Undescribed, describe_one
+from hwcensus_agent.sources.walk import walk
+
+#: A device as it was published last, by identity; None where it was not.
+Former = Callable[[str], Device | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """One device of the host."""
+
+    identity: str
+    device: Device
+    subsystem: str
+    source: str = "udev"
+
+    @property
+    def name(self) -> str:
+        return self.device.name
+
+    @property
+    def key(self) -> str:
+        """Its sysfs path as the document has it; the computer's is the folder of all devices."""
+        return self.device.key or ""
+
+    @property
+    def element(self) -> etree._Element:
+        """The `<device>` element, made anew: who takes it apart takes nobody else's."""
+        return codec.write_device(self.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enumeration:
+    """What one look found."""
+
+    #: Parents before their children.
+    devices: tuple[Described, ...]
+    #: Keys that were looked at, relatives included; None for the whole host. What is not in `devices` is gone.
+    paths: frozenset[str] | None
+
+
+def _not_published(_: str) -> Device | None:
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What is known of devices before a look: identity and name by key, and what was published, by identity."""
+
+    identities: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    former: Former = _not_published
+
+
+def enumerate_host(*, sysroot: str = "/sys", include: Collection[str] = ()) -> Enumeration:
+    """One look at a whole host. Raises NoSysfs, OSError where it cannot be listed."""
+    return Enumerator(sysroot, include).everything()
+
+
+class Enumerator:
+    """Looks at one host, again and again. It remembers which device has which identifier, and nothing else."""
+
+    def __init__(self, sysroot: str = "/sys", include: Collection[str] = ()) -> None:
+        """`include`: further subsystems, or kinds of one such as `net:veth`."""
+        self._sysroot = sysroot
+        self._include = frozenset(include)
+        self._holders = Holders()
+
+    def everything(
+        self,
+        identities: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+        former: Former = _not_published,
+    ) -> Enumeration:
+        """The whole host, given identities and names of known devices, by key.
+
+        Raises NoSysfs, OSError where it cannot be listed: a cut listing is never taken for a whole one.
+        """
+        host = HostView(self._sysroot)
+        found = {one.syspath: one.subsystem for one in walk(self._sysroot) if self._is_candidate(one.subsystem)}
+        found[DEVICES] = COMPUTER
+        self._holders.clear()
+        keys = frozenset(map(key_of, found))
+        known = _Known(identities=_only(identities or {}, keys), names=_only(names or {}, keys), former=former)
+        return Enumeration(devices=self._look(host, found, known, _Known(), finished_only=False), paths=None)
+
+    def some(
+        self,
+        paths: Collection[str],
+        identities: Mapping[str, str],
+        names: Mapping[str, str],
+        former: Former = _not_published,
+    ) -> Enumeration:
+        """The devices at these keys and the relatives that change with them, given all known devices.
+
+        A device that is new to us, and that udev has not finished, is left out: udev tells when it has.
+        """
+        host = HostView(self._sysroot)
+        wanted = frozenset(_with_relatives(host, paths, names))
+        found = {path: _subsystem(host, path) for path in map(path_of, wanted)}
+        known = _Known(identities=identities, names=names, former=former)
+        others = _Known(identities=_without(identities, wanted), names=_without(names, wanted))
+        self._holders.forget(wanted)
+        candidates = {path: subsystem for path, subsystem in found.items() if self._is_candidate(subsystem)}
+        return Enumeration(devices=self._look(host, candidates, known, others, finished_only=True), paths=wanted)
+
+    def _is_candidate(self, subsystem: str) -> bool:
+        return subsystem == COMPUTER or is_candidate(subsystem, self._include)
+
+    def _look(
+        self, host: HostView, found: Mapping[str, str], known: _Known, others: _Known, *, finished_only: bool
+    ) -> tuple[Described, ...]:
+        """Describes what was found; `others` are the known devices that are not looked at."""
+        views = [host.view(path, found[path]) for path in sorted(found)]
+        subjects = [(key_of(view.syspath), view.subsystem, view.kernel_name) for view in views]
+        names = assign_names([subject for subject in subjects if subject[1] != COMPUTER], known.names, others.names)
+        names[DEVICES] = COMPUTER
+        host.names = {**others.names, **names}
+        devices: dict[str, tuple[str, Device]] = {}
+        for view, (key, subsystem, _) in zip(views, subjects, strict=True):
+            if finished_only and key not in known.names and view.udev_will_tell and not view.udev_is_done:
+                continue
+            try:
+                device = describe_one(view, host, names[key], self._include)
+            except Undescribed:
+                kept = known.former(known.identities.get(key, ""))
+                device = None if kept is None else replace(kept, name=names[key], key=key)
+            if device is not None:
+                devices[key] = (subsystem, device)
+        return self._placed(host, devices, known, others)
+
+    def _placed(
+        self, host: HostView, devices: Mapping[str, tuple[str, Device]], known: _Known, others: _Known
+    ) -> tuple[Described, ...]:
+        """With their parents and identities, which need all devices of the host."""
+        subjects = [
+            Subject(path=key, subsystem=subsystem, own=own_identifiers(device, subsystem))
+            for key, (subsystem, device) in devices.items()
+        ]
+        self._holders.learn(subjects)
+        identities = self._identities(host, subjects, known.identities, dict(others.identities))
+        parents = {**others.names, **{key: device.name for key, (_, device) in devices.items()}}
+        return tuple(
+            Described(
+                identity=identities[key],
+                device=_completed(device, identities[key], known.former).with_parent(_parent(key, parents)),
+                subsystem=subsystem,
+            )
+            for key, (subsystem, device) in devices.items()
+        )
+
+    def _identities(
+        self, host: HostView, subjects: list[Subject], known: Mapping[str, str], present: dict[str, str]
+    ) -> dict[str, str]:
+        """Who is who. What another device is said to hold counts only if that one is there still: the hint that it
+        went may be on its way (a stick moved to another port, a host scanned anew)."""
+        looked = {subject.path for subject in subjects}
+        elsewhere = {
+            identifier: [key for key in self._holders.of(identifier) - looked if host.is_there(key)]
+            for subject in subjects
+            for identifier in Holders.identifiers(subject)
+        }
+        held = {identifier for identifier, keys in elsewhere.items() if keys}
+        identities = assign_identities(subjects, known, present, held)
+        gone = _gone(host, subjects, identities, present)
+        for key in gone:
+            del present[key]
+        return assign_identities(subjects, known, present, held) if gone else identities
+
+
+def _gone(
+    host: HostView, subjects: Iterable[Subject], identities: Mapping[str, str], present: Mapping[str, str]
+) -> list[str]:
+    """Keys of devices that hold an identity wanted by a subject, and are not there any more."""
+    wanted = {identity_of(subject.subsystem, kind, value) for subject in subjects for kind, value in subject.own}
+    wanted |= {identity.partition("~")[0] for identity in identities.values() if "~" in identity}
+    return [key for key, identity in present.items() if identity in wanted and not host.is_there(key)]
+
+
+def _completed(device: Device, identity: str, former: Former) -> Device:
+    """With the last published values of facts that could not be read now."""
+    kept = None if device.state is None else former(identity)
+    return device if kept is None else carry_over(kept, device)
+
+
+def _parent(key: str, names: Mapping[str, str]) -> str | None:
+    """The name of the nearest ancestor that is in the census."""
+    if key == DEVICES:
+        return None
+    above = key.rpartition("/")[0]
+    while above and above not in names:
+        above = above.rpartition("/")[0]
+    return names.get(above, COMPUTER)
+
+
+def _with_relatives(host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
+    """The keys, and those of devices that are described otherwise when these came, changed or went."""
+    wanted = set(keys)
+    for key in keys:
+        wanted |= _fed_by(host, key)
+        if (key in names) != host.is_there(key):  # came or went: those below have another parent, or are gone too
+            wanted.update(other for other in names if other.startswith(f"{key}/"))
+    return wanted
+
+
+def _fed_by(host: HostView, key: str) -> set[str]:
+    """Devices whose facts this one's coming and going changes: what an event node is of, what a function is of."""
+    path = path_of(key)
+    folder, _, kernel_name = path.rpartition("/")
+    if kernel_name.startswith("event") and "/input/input" in folder:
+        return {key_of(folder)}
+    physical = sysfs.target(f"{host.folder(path)}/physfn", host.root)
+    return set() if physical is None else {key_of(physical)}
+
+
+def _subsystem(host: HostView, path: str) -> str:
+    """The kernel's subsystem; empty where there is no such device any more."""
+    if path == DEVICES:
+        return COMPUTER
+    found = sysfs.target(f"{host.folder(path)}/subsystem", host.root)
+    return "" if found is None else os.path.basename(found)  # noqa: PTH119 - never a Path in a loop over devices
+
+
+def _only(mapping: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    return {key: value for key, value in mapping.items() if key in keys}
+
+
+def _without(mapping: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:
+    return {key: value for key, value in mapping.items() if key not in keys}

@@ -1,0 +1,90 @@
+"""What describers may ask about the host beyond the device they describe: links, names of other devices, the hwdb.
+
+One a look: what it read once holds for the whole look.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from hwcensus.errors import HwcensusError
+from hwcensus.fact import original, printable
+from hwcensus_agent import hwdb
+from hwcensus_agent.rtnetlink import Link, RouteSocket
+from hwcensus_agent.sources.udev import wanted_group
+from hwcensus_agent.sysfs import Unreadable
+from hwcensus_agent.udev_database import UdevDatabase
+from hwcensus_agent.view import View
+
+SYS = "/sys"
+#: The computer's key, and the folder that all other devices are below.
+DEVICES = "/sys/devices"
+
+
+def key_of(syspath: str) -> str:
+    """A sysfs path as documents have it: text that XML can carry, whatever bytes the kernel's names are made of."""
+    return printable(os.fsencode(syspath))
+
+
+def path_of(key: str) -> str:
+    """The sysfs path of a key."""
+    return os.fsdecode(original(key))
+
+
+class HostView:
+    """One host at one moment: the running one, or the one that a sysfs tree was recorded on."""
+
+    def __init__(self, sysroot: str = SYS) -> None:
+        self.root = os.path.realpath(sysroot)
+        #: Whether this is the running kernel's own sysfs, so that netlink, /proc and the hwdb speak of the same host.
+        self.live = self.root == SYS
+        self.database = self._open_database()
+        #: Key → name, of every device in the census; the caller fills it before anything is described.
+        self.names: Mapping[str, str] = {}
+        self._links: dict[str, Link] | Unreadable | None = None
+
+    def view(self, syspath: str, subsystem: str) -> View:
+        return View(root=self.root, syspath=syspath, subsystem=subsystem, database=self.database)
+
+    def name_of(self, syspath: str | None) -> str | None:
+        """The name in the census of another device."""
+        return None if syspath is None else self.names.get(key_of(syspath))
+
+    def folder(self, syspath: str) -> str:
+        """Where the device's folder is in this file system."""
+        return self.root + syspath.removeprefix(SYS)
+
+    def is_there(self, key: str) -> bool:
+        return os.path.isdir(self.folder(path_of(key)))  # noqa: PTH112 - a Path for each device adds up
+
+    def link(self, view: View) -> Link | None:
+        """What rtnetlink tells of an interface; None for a recording, and where the two are not of one namespace.
+
+        Raises Unreadable where the kernel does not answer.
+        """
+        if not self.live:
+            return None
+        if self._links is None:
+            self._links = _dump()
+        if isinstance(self._links, Unreadable):
+            raise self._links
+        link = self._links.get(view.kernel_name)
+        return link if link is not None and str(link.index) == view.text("ifindex") else None
+
+    def product(self, view: View, modalias: str | None, key: str) -> str | None:
+        """A property of udev's hardware database: as udev's rules found it, else looked up."""
+        return view.udev(key) or (hwdb.lookup(modalias, key) if modalias is not None and self.live else None)
+
+    def _open_database(self) -> UdevDatabase | None:
+        if self.live:
+            return UdevDatabase() if wanted_group() == "udev" else None
+        recorded = Path(self.root).parent / "run" / "udev" / "data"
+        return UdevDatabase(recorded) if recorded.is_dir() else None
+
+
+def _dump() -> dict[str, Link] | Unreadable:
+    try:
+        with RouteSocket() as route:
+            return {link.name: link for link in route.dump_links()}
+    except (OSError, HwcensusError) as error:
+        return Unreadable(f"rtnetlink: {error}")

@@ -1,0 +1,66 @@
+"""One device described, whatever happens to it meanwhile: it goes, it cannot be read, its describer fails.
+
+Parent and identity are given to it by the enumeration, and so is what could not be read now.
+"""
+
+import logging
+from collections.abc import Collection
+
+from hwcensus.device import Device, State
+from hwcensus.errors import HwcensusError
+from hwcensus.names import COMPUTER
+from hwcensus_agent.describe import computer, describe
+from hwcensus_agent.describe.description import Description
+from hwcensus_agent.host import HostView, key_of
+from hwcensus_agent.view import View
+
+logger = logging.getLogger(__name__)
+
+
+class Undescribed(HwcensusError):
+    """a device is there but could not be described"""
+
+    code = "undescribed"
+
+
+#: Devices whose describer failed, in this process.
+failures = 0
+
+
+def describe_one(view: View, host: HostView, name: str, include: Collection[str]) -> Device | None:
+    """The device without its parent; None where it does not belong into the census, or is gone.
+
+    Raises Undescribed where its describer failed.
+    """
+    try:
+        description = _describe(view, host, include)
+    except Exception as error:  # the boundary of one device: it must not cost the others theirs
+        _count(view, error)
+        raise Undescribed(str(error)) from error
+    if description is None or not (description.bus or description.capabilities) or not view.is_there():
+        return None
+    return _device(view, name, description)
+
+
+def _describe(view: View, host: HostView, include: Collection[str]) -> Description | None:
+    return computer.describe(view, host) if view.subsystem == COMPUTER else describe(view, host, include)
+
+
+def _device(view: View, name: str, description: Description) -> Device:
+    return Device(
+        name=name,
+        key=key_of(view.syspath),
+        devnode=() if view.devnode is None else (view.devnode,),
+        driver=description.driver or view.driver,
+        bus=description.bus,
+        capabilities=description.capabilities,
+        state=State(unread=" ".join(sorted(view.unread))) if view.unread else None,
+    )
+
+
+def _count(view: View, error: Exception) -> None:
+    global failures  # noqa: PLW0603 - one counter a process, read by the heartbeat and by tests
+    failures += 1
+    logger.warning(
+        "a device could not be described and stays as it was", extra={"device": view.syspath}, exc_info=error
+    )

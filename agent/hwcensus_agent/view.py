@@ -1,0 +1,124 @@
+"""What one device shows of itself: sysfs attributes, links and uevent, and what udev's rules found out about it.
+
+Each attribute is read when it is first asked for, and once. What it means is the describers' business.
+"""
+
+import os
+from collections.abc import Mapping
+
+from hwcensus.fact import printable
+from hwcensus_agent import sysfs
+from hwcensus_agent.sysfs import Unreadable
+from hwcensus_agent.udev_database import UdevDatabase
+
+_Seen = bytes | Unreadable | None
+
+
+class View:
+    """One device. Every method that reads may raise Unreadable."""
+
+    def __init__(self, *, root: str, syspath: str, subsystem: str, database: UdevDatabase | None = None) -> None:
+        """`root` is what serves as /sys, without symlinks; `syspath` begins with "/sys" whatever `root` is."""
+        self.syspath = syspath
+        self.subsystem = subsystem
+        #: Paths of the facts that could not be read; describers add to it.
+        self.unread: set[str] = set()
+        self._root = root
+        self._folder = root + syspath.removeprefix("/sys")
+        self._database = database
+        self._seen: dict[str, _Seen] = {}
+        self._uevent: dict[str, bytes] | None = None
+        self._found: Mapping[str, bytes] | None = None
+
+    @property
+    def kernel_name(self) -> str:
+        """The name that the kernel gives it; in its folder's name `!` stands for `/`."""
+        return os.path.basename(self.syspath).replace("!", "/")  # noqa: PTH119 - once a device, it adds up
+
+    @property
+    def devtype(self) -> str | None:
+        return self.uevent("DEVTYPE")
+
+    @property
+    def devnode(self) -> str | None:
+        """Its node in /dev, as the kernel or udev named it."""
+        name = self.uevent("DEVNAME")
+        return None if name is None else name if name.startswith("/") else f"/dev/{name}"
+
+    @property
+    def driver(self) -> str | None:
+        return self.link_name("driver")
+
+    def is_there(self) -> bool:
+        """Whether the device is still, or again, where it was."""
+        return os.path.isdir(self._folder)  # noqa: PTH112
+
+    def has(self, name: str) -> bool:
+        """Whether there is such an attribute, folder or link. It is not read."""
+        return os.path.lexists(f"{self._folder}/{name}")
+
+    def raw(self, name: str, *, absent: frozenset[int] = frozenset()) -> bytes | None:
+        """An attribute's bytes. `absent`: further errnos by which this one says that it has no value."""
+        if name not in self._seen:
+            try:
+                self._seen[name] = sysfs.read(f"{self._folder}/{name}", absent=absent)
+            except Unreadable as error:
+                self._seen[name] = error
+        seen = self._seen[name]
+        if isinstance(seen, Unreadable):
+            raise seen
+        return seen
+
+    def text(self, name: str, *, absent: frozenset[int] = frozenset()) -> str | None:
+        """An attribute as text that XML can carry, without blanks around it; None where it is absent or empty."""
+        raw = self.raw(name, absent=absent)
+        return None if raw is None else printable(raw.strip(b" \t\n\r\0")) or None
+
+    def link(self, name: str) -> str | None:
+        """The syspath of the device that a link leads to."""
+        return sysfs.target(f"{self._folder}/{name}", self._root)
+
+    def link_name(self, name: str) -> str | None:
+        """The kernel's name of what a link leads to: of a driver, of a group."""
+        found = self.link(name)
+        return None if found is None else printable(os.fsencode(os.path.basename(found)))  # noqa: PTH119
+
+    def children(self, prefix: str, folder: str = ".") -> list[str]:
+        """The names in its folder, or in one below, that begin with `prefix`, sorted."""
+        return sysfs.children(f"{self._folder}/{folder}", prefix)
+
+    def uevent(self, key: str) -> str | None:
+        """A variable of the device's uevent, as the kernel would send it now."""
+        if self._uevent is None:
+            raw = sysfs.read(f"{self._folder}/uevent", limit=sysfs.UEVENT)
+            self._uevent = sysfs.variables(raw or b"")
+        return _text(self._uevent.get(key))
+
+    def udev(self, key: str) -> str | None:
+        """A property that udev's rules gave the device; None too where no udevd runs."""
+        if self._found is None:
+            self._found = {} if self._database is None else self._database.properties(self._database_key()) or {}
+        return _text(self._found.get(key))
+
+    @property
+    def udev_is_done(self) -> bool:
+        """Whether udev's database has it. A device without node and interface may never get there."""
+        return self._database is None or self._database.properties(self._database_key()) is not None
+
+    @property
+    def udev_will_tell(self) -> bool:
+        """Whether it is of the sort that udev always writes down, and tells of when it has."""
+        return self.uevent("IFINDEX") is not None or self.uevent("MAJOR") is not None
+
+    def _database_key(self) -> str:
+        """As sd_device_get_device_id(3) has it."""
+        index, major, minor = self.uevent("IFINDEX"), self.uevent("MAJOR"), self.uevent("MINOR")
+        if index is not None:
+            return f"n{index}"
+        if major is not None and minor is not None:
+            return f"{'b' if self.subsystem == 'block' else 'c'}{major}:{minor}"
+        return f"+{self.subsystem}:{os.path.basename(self.syspath)}"  # noqa: PTH119
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else printable(raw.strip()) or None
