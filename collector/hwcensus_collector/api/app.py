@@ -33,6 +33,7 @@ def create_app(
         responses=_RESPONSES,
         docs_url=None,  # a page that loads a stranger's scripts
         redoc_url=None,
+        redirect_slashes=False,  # an error has our shape, and no answer leads elsewhere
     )
     app.state.context = ApiContext(
         engine=engine,

@@ -42,13 +42,11 @@ def bind(listen: str) -> socket.socket:
             code="not-loopback",
         )
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        # From here on a client waits instead of being refused.
+        return socket.create_server((str(address[0]), int(address[1])), family=family)
     except OSError as error:
         raise ConfigError(f"api.listen {listen}: {error.strerror}; choose another port") from error
-    return listener
 
 
 async def serve(
@@ -57,8 +55,9 @@ async def serve(
     stop: asyncio.Event,
     *,
     lag: Callable[[], Mapping[int, int] | None] = lambda: None,
+    ready: Callable[[str], object] = bool,
 ) -> None:
-    """Serves until `stop`; the log says where once it does. Raises ConfigError as `bind` does."""
+    """Serves until `stop`; `ready` and the log are told the URL once it listens. Raises ConfigError as `bind` does."""
     with bind(settings.api.listen) as listener:
         app = create_app(engine, settings, lag=lag)
         config = uvicorn.Config(
@@ -74,6 +73,7 @@ async def serve(
         host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         log.info("the API serves %s; loopback only, as there are no tokens", url, extra={"url": url})
+        ready(url)
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -30,13 +31,10 @@ class Transport:
     """One collector's API. All methods raise HwcensusError: Unreachable, NotFound, Refused, UsageError."""
 
     def __init__(self, url: str, *, actor: str | None, timeout: float) -> None:
-        self.url = url.rstrip("/")
+        self.url = _checked(url)
         headers = {"Accept": "application/json"} | ({} if actor is None else {"X-Hwcensus-Actor": actor})
-        try:
-            # No proxy from the environment: the API is on this machine, and a proxy's is another one.
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError(f"{url!r} is no URL ({error}); write http://127.0.0.1:8470") from error
+        # No proxy from the environment: the API is on this machine, and a proxy's is another one.
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +82,7 @@ class Transport:
                     response.read()
                     raise _error_of(response)
                 yield from _parse_events(response.iter_lines())
-        except (httpx.TransportError, httpx.UnsupportedProtocol) as error:
+        except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
     def _send(
@@ -97,8 +95,6 @@ class Transport:
     ) -> httpx.Response:
         try:
             response = self._http.request(method, path, params=_given(query or {}), headers=headers, content=body)
-        except httpx.UnsupportedProtocol as error:
-            raise UsageError(f"{self.url!r} is no URL of ours; write http://127.0.0.1:8470") from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_error:
@@ -116,6 +112,17 @@ class Transport:
             return Members(response.json())
         except ValueError as error:
             raise _stranger(response) from error
+
+
+def _checked(url: str) -> str:
+    """Raises UsageError."""
+    try:
+        parts, port = urlsplit(url), urlsplit(url).port
+    except ValueError as error:
+        raise UsageError(f"{url!r} is no URL ({error}); write http://127.0.0.1:8470") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise UsageError(f"{url!r} is no URL of an API; write http://127.0.0.1:8470")
+    return url.rstrip("/")
 
 
 def _given(query: Query) -> dict[str, str]:

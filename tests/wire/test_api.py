@@ -1,0 +1,295 @@
+"""The HTTP API over a real socket: one shape for lists, one for errors, and what it answers; on both databases."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from lxml import etree
+from sqlalchemy import insert
+
+from hwcensus.errors import ConfigError
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.api.app import create_app
+from hwcensus_collector.api.orders import MAX_BODY
+from hwcensus_collector.api.serve import bind
+from hwcensus_collector.database import open_engine
+from hwcensus_collector.settings import CollectorSettings
+from tests.wire.census_world import BEGAN, World, after, bridge, computer, net, pci, served, world
+
+PROBLEM = {"type", "title", "status", "detail", "code", "nearest"}
+LISTS = (
+    "/v1/hosts",
+    "/v1/devices",
+    "/v1/hosts/web17/devices",
+    "/v1/hosts/web17/devices?view=tree",
+    "/v1/hosts/web17/devices?at=1h",
+    "/v1/hosts/web17/devices/net_hwc0/history",
+    "/v1/changes",
+    "/v1/changes?since=7d",
+    "/v1/commands",
+    "/v1/dead-letters",
+)
+#: Method, path, status and code of what is answered.
+ERRORS = (
+    ("GET", "/nothing", 404, "unknown-path"),
+    ("GET", "/v1/hosts/", 404, "unknown-path"),
+    ("PUT", "/v1/hosts", 405, "method-not-allowed"),
+    ("GET", "/v1/hosts/web71", 404, "unknown-host"),
+    ("GET", "/v1/hosts/web17/devices/net_eth1", 404, "unknown-device"),
+    ("GET", "/v1/hosts/web17/devices/net_eth1/history", 404, "unknown-device"),
+    ("GET", "/v1/hosts/web17/devices/net_hwc0?at=2020-01-01", 404, "unknown-device"),
+    ("GET", "/v1/devices?cap=brige", 400, "unknown-capability"),
+    ("GET", "/v1/devices?bus=pcie", 400, "unknown-bus"),
+    ("GET", "/v1/devices?hots=web17", 400, "unknown-parameter"),
+    ("GET", "/v1/devices?fields=nmae", 400, "unknown-field"),
+    ("GET", "/v1/devices?sort=size", 400, "bad-sort"),
+    ("GET", "/v1/devices?present=maybe", 400, "bad-parameter"),
+    ("GET", "/v1/devices?at=tomorrow", 400, "bad-time"),
+    ("GET", "/v1/devices?at=2999-01-01", 400, "bad-time"),
+    ("GET", "/v1/devices?at=1h&key=/sys", 400, "not-recorded"),
+    ("GET", "/v1/devices?limit=0", 400, "bad-limit"),
+    ("GET", "/v1/devices?limit=many", 400, "bad-parameter"),
+    ("GET", "/v1/devices?cursor=abc", 400, "bad-cursor"),
+    ("GET", "/v1/hosts/web17/devices?view=forest", 400, "bad-parameter"),
+    ("GET", "/v1/hosts/web17/devices/net_hwc0?include=all", 400, "bad-parameter"),
+    ("GET", "/v1/changes?since=yesterday", 400, "bad-time"),
+    ("GET", "/v1/changes?after=-1", 400, "bad-position"),
+    ("GET", f"/v1/changes?after={1 << 70}", 400, "bad-position"),
+    ("GET", "/v1/changes?kinds=ad", 400, "unknown-kind"),
+    ("GET", "/v1/commands/nix", 404, "unknown-command"),
+    ("GET", "/v1/commands?state=lost", 400, "unknown-state"),
+    ("POST", "/v1/commands/nix/cancel", 404, "unknown-command"),
+    ("GET", "/v1/documents/0000", 404, "unknown-document"),
+    ("DELETE", "/v1/hosts/web17/devices/net_eth1", 404, "unknown-device"),
+)
+
+
+@pytest.fixture
+def census(database_url: str) -> Iterator[World]:
+    with world(database_url) as made:
+        made.host("a1", "web17")
+        for xml in (computer(), pci(), net("eth0", parent="pci_0000_00_1f_3"), bridge("hwc0")):
+            made.tell("a1", xml, BEGAN)
+        made.tell("a1", bridge("hwc0", stp="yes"), after(hours=1))
+        yield made
+
+
+@pytest.fixture
+def http(census: World) -> Iterator[httpx.Client]:
+    with served(census.engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield client
+
+
+def test_every_list_has_one_shape(http: httpx.Client) -> None:
+    for path in LISTS:
+        answer = http.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "application/json", path
+        assert set(answer.json()) == {"items", "next"}, path
+        assert isinstance(answer.json()["items"], list), path
+
+
+def test_every_error_has_one_shape(http: httpx.Client) -> None:
+    for method, path, status, code in ERRORS:
+        answer = http.request(method, path)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (status, code), path
+        assert answer.headers["content-type"] == "application/problem+json", path
+        assert set(problem) == PROBLEM, path
+        assert problem["status"] == status, path
+        assert problem["type"] == f"urn:hwcensus:problem:{code}", path
+        assert isinstance(problem["nearest"], list), path
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(http: httpx.Client) -> None:
+    assert http.get("/v1/hosts/web71").json()["nearest"] == ["web17"]
+    assert http.get("/v1/hosts/web17/devices/net_eth1").json()["nearest"][0] == "net_eth0"
+    assert http.get("/v1/devices?cap=brige").json()["nearest"][0] == "bridge"
+    assert http.get("/v1/devices?hots=web17").json()["nearest"] == ["host"]
+
+
+def test_an_ambiguous_host_is_answered_with_the_ids(census: World, http: httpx.Client) -> None:
+    census.host("b2", "web17")
+    answer = http.get("/v1/hosts/web17/devices")
+    assert answer.status_code == 409
+    assert answer.json()["nearest"] == ["a1", "b2"]
+
+
+def test_a_device_is_json_or_its_document(http: httpx.Client) -> None:
+    path = "/v1/hosts/web17/devices/net_hwc0"
+    told = http.get(path).json()
+    assert told["facts"]["bridge.stp"] is True
+    assert told["capabilities"] == ["net", "bridge"]
+    assert told["state"] == {"net.link": "down", "net.mtu": 1500}
+    document = http.get(path, headers={"Accept": "application/xml"})
+    assert document.headers["content-type"] == "application/xml"
+    root = etree.fromstring(document.content)
+    assert (root.findtext("name"), root.find("capability/state") is not None) == ("net_hwc0", True)
+    bare = etree.fromstring(http.get(f"{path}?include=", headers={"Accept": "text/xml"}).content)
+    assert bare.find("key") is None
+    assert bare.find("capability/state") is None
+
+
+def test_the_past_says_what_it_leaves_out(http: httpx.Client) -> None:
+    path = f"/v1/hosts/web17/devices/net_hwc0?at={after(minutes=30).isoformat().replace('+00:00', 'Z')}"
+    told = http.get(path).json()
+    assert told["facts"]["bridge.stp"] is False
+    assert told["left_out"] == ["key", "state"]
+    assert not {"key", "state"} & set(told)
+    document = http.get(path, headers={"Accept": "application/xml"})
+    assert b"<stp>no</stp>" in document.content
+    assert document.headers["hwcensus-left-out"] == "key state"
+
+
+def test_a_device_may_be_named_by_its_identity(http: httpx.Client) -> None:
+    for name in ("net%2Fplace%2Fnet_hwc0", "net/place/net_hwc0"):
+        assert http.get(f"/v1/hosts/a1/devices/{name}").json()["name"] == "net_hwc0"
+        assert len(http.get(f"/v1/hosts/a1/devices/{name}/history").json()["items"]) == 2
+
+
+def test_only_the_fields_asked_for_are_told(http: httpx.Client) -> None:
+    items = http.get("/v1/hosts/web17/devices?fields=name,xml&cap=bridge").json()["items"]
+    assert [set(one) for one in items] == [{"name", "xml"}]
+    assert items[0]["xml"].startswith("<device>")
+
+
+def test_a_tree_nests_devices_below_their_parents(http: httpx.Client) -> None:
+    (root,) = http.get("/v1/hosts/web17/devices?view=tree").json()["items"]
+    assert root["name"] == "computer"
+    (hwc0, pci_) = root["children"]
+    assert hwc0["name"] == "net_hwc0"
+    assert [child["name"] for child in pci_["children"]] == ["net_eth0"]
+
+
+def test_pages_follow_each_other(http: httpx.Client) -> None:
+    found, cursor = [], None
+    while True:
+        page = http.get("/v1/hosts/web17/devices", params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        found += [one["name"] for one in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == ["computer", "net_eth0", "net_hwc0", "pci_0000_00_1f_3"]
+
+
+def test_creating_is_answered_with_where_to_follow_it(http: httpx.Client) -> None:
+    headers = {"Idempotency-Key": "once", "X-Hwcensus-Actor": "alice"}
+    body = "<device><capability type='net'><interface>hwc1</interface><capability type='bridge'/></capability></device>"
+    answer = http.post("/v1/hosts/web17/devices", content=body, headers=headers)
+    assert answer.status_code == 202
+    command = http.get(answer.headers["location"]).json()
+    assert (command["state"], command["by"], command["subject"]) == ("queued", "local:alice", "bridge")
+    assert [step["state"] for step in command["steps"]] == ["queued"]
+    assert http.post("/v1/hosts/web17/devices", content=body, headers=headers).json()["id"] == command["id"]
+    taken_back = http.post(f"{answer.headers['location']}/cancel").json()
+    assert (taken_back["state"], taken_back["steps"][-1]["by"]) == ("cancelled", "local")
+    assert http.post(f"{answer.headers['location']}/cancel").status_code == 409
+
+
+def test_destroying_is_answered_with_where_to_follow_it(http: httpx.Client) -> None:
+    answer = http.delete("/v1/hosts/web17/devices/net_hwc0")
+    assert answer.status_code == 202
+    assert http.get(answer.headers["location"]).json()["identity"] == "net/place/net_hwc0"
+    assert [one["type"] for one in http.get("/v1/commands?host=web17").json()["items"]] == ["destroy"]
+
+
+#: Document, status and code of what is answered.
+REFUSED = (
+    ("<device>", 422, "not-xml"),
+    ("", 422, "not-xml"),
+    ("<!DOCTYPE device><device/>", 422, "doctype"),
+    ("<device><capability type='disk'/></device>", 422, "schema"),
+    ("<device><capability type='net'><interface>eth7</interface></capability></device>", 422, "not-creatable"),
+    (
+        "<device><capability type='net'><interface>hwc0123456789012</interface><capability type='bridge'/>"
+        "</capability></device>",
+        422,
+        "name-too-long",
+    ),
+    (f"<device>{' ' * MAX_BODY}</device>", 413, "document-too-large"),
+)
+
+
+def test_what_the_document_alone_shows_is_refused_at_once(http: httpx.Client) -> None:
+    for body, status, code in REFUSED:
+        answer = http.post("/v1/hosts/web17/devices", content=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), body[:80]
+    assert http.get("/v1/commands").json()["items"] == []
+
+
+def test_a_name_that_leads_here_by_a_strangers_dns_is_refused(http: httpx.Client) -> None:
+    for host in ("evil.example", "169.254.169.254", ""):
+        answer = http.get("/v1/hosts", headers={"Host": host})
+        assert answer.status_code in (400, 421), host
+    assert http.get("/v1/hosts", headers={"Host": "localhost:8470"}).status_code == 200
+    assert http.get("/v1/hosts", headers={"Host": "[::1]:8470"}).status_code == 200
+
+
+def test_orders_from_a_strangers_page_are_refused(http: httpx.Client) -> None:
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
+        answer = http.delete("/v1/hosts/web17/devices/net_hwc0", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "foreign-origin")
+    assert http.get("/v1/commands").json()["items"] == []
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8470", "[::]:8470", "192.0.2.1:80", "example.org:80", "127.0.0.1", "x:y"])
+def test_without_tokens_it_listens_on_loopback_only(listen: str) -> None:
+    with pytest.raises(ConfigError, match=r"api\.listen"):
+        bind(listen)
+
+
+def test_a_taken_port_is_said(http: httpx.Client) -> None:
+    with pytest.raises(ConfigError, match="in use.*; choose another port"):
+        bind(f"127.0.0.1:{http.base_url.port}")
+
+
+def test_health_and_metrics_count(census: World, http: httpx.Client) -> None:
+    with census.engine.begin() as connection:
+        connection.execute(
+            insert(tables.dead_letter).values(
+                topic="t",
+                partition=0,
+                offset=7,
+                at=now(),
+                value=b"<x",
+                code="not-xml",
+                reason="no",
+                headers={},
+                host="a1",
+            )
+        )
+    health = http.get("/v1/health").json()
+    assert (health["status"], health["devices"], health["feed"], health["dead_letters"]) == ("ok", 4, 5, 1)
+    assert health["hosts"] == {"online": 1, "stale": 0, "offline": 0}
+    metrics = http.get("/metrics").text
+    for line in (
+        'hwcensus_hosts{status="online"} 1.0',
+        "hwcensus_devices 4.0",
+        "hwcensus_feed_position 5.0",
+        'hwcensus_dead_letters{code="not-xml"} 1.0',
+    ):
+        assert line in metrics.splitlines()
+    (letter,) = http.get("/v1/dead-letters?host=a1").json()["items"]
+    assert (letter["offset"], letter["size"], letter["reason"]) == (7, 2, "no")
+
+
+def test_a_database_without_our_tables_is_a_problem_and_not_a_traceback(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    with served(engine) as url:
+        answer = httpx.get(f"{url}/v1/health", trust_env=False)
+    engine.dispose()
+    assert (answer.status_code, answer.json()["code"]) == (503, "database")
+    assert set(answer.json()) == PROBLEM
+
+
+def test_the_description_names_every_path_and_the_shape_of_errors(sqlite_url: str) -> None:
+    engine = open_engine(sqlite_url)
+    described = create_app(engine, CollectorSettings()).openapi()
+    engine.dispose()
+    assert len(described["paths"]) >= 16
+    assert set(described["components"]["schemas"]["Problem"]["properties"]) == PROBLEM
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            assert operation["description"], f"{method} {path} says nothing"
+            assert "4XX" in operation["responses"]
