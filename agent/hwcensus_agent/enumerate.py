@@ -21,6 +21,8 @@ from hwcensus_agent.host import DEVICES, HostView, key_of, path_of
 from hwcensus_agent.identifiers import Holders
 from hwcensus_agent.sighting import Undescribed, describe_one
 from hwcensus_agent.sources.walk import walk
+from hwcensus_agent.sysfs import Unreadable
+from hwcensus_agent.view import View
 
 #: A device as it was published last, by identity; None where it was not.
 Former = Callable[[str], Device | None]
@@ -139,7 +141,7 @@ class Enumerator:
         host.names = {**others.names, **names}
         devices: dict[str, tuple[str, Device]] = {}
         for view, (key, subsystem, _) in zip(views, subjects, strict=True):
-            if finished_only and key not in known.names and view.udev_will_tell and not view.udev_is_done:
+            if finished_only and key not in known.names and _waits_for_udev(view):
                 continue
             try:
                 device = describe_one(view, host, names[key], self._include)
@@ -198,6 +200,13 @@ def _gone(
     return [key for key, identity in present.items() if identity in wanted and not host.is_there(key)]
 
 
+def _waits_for_udev(view: View) -> bool:
+    try:
+        return view.udev_will_tell and not view.udev_is_done
+    except Unreadable:
+        return False  # the describer will come upon it, and say so
+
+
 def _completed(device: Device, identity: str, former: Former) -> Device:
     """With the last published values of facts that could not be read now."""
     kept = None if device.state is None else former(identity)
@@ -221,6 +230,8 @@ def _with_relatives(host: HostView, keys: Collection[str], names: Mapping[str, s
         wanted |= _fed_by(host, key)
         if (key in names) != host.is_there(key):  # came or went: those below have another parent, or are gone too
             wanted.update(other for other in names if other.startswith(f"{key}/"))
+        if key not in names:  # came, or has another name: it can be named now by what it is linked with
+            wanted |= _linked(host, key)
     return wanted
 
 
@@ -232,6 +243,19 @@ def _fed_by(host: HostView, key: str) -> set[str]:
         return {key_of(folder)}
     physical = sysfs.target(f"{host.folder(path)}/physfn", host.root)
     return set() if physical is None else {key_of(physical)}
+
+
+def _linked(host: HostView, key: str) -> set[str]:
+    """The interfaces above and below an interface: bridge and port, VLAN and what it is on."""
+    if "/net/" not in key:
+        return set()
+    folder = host.folder(path_of(key))
+    try:
+        links = [*sysfs.children(folder, "upper_"), *sysfs.children(folder, "lower_")]
+    except Unreadable:
+        return set()
+    targets = (sysfs.target(f"{folder}/{link}", host.root) for link in links)
+    return {key_of(found) for found in targets if found is not None}
 
 
 def _subsystem(host: HostView, path: str) -> str:

@@ -1,0 +1,93 @@
+"""`hwcensus-agent list|show|dump|watch`: what this host's agent sees, by hand and without any Kafka.
+
+The 2008 proposal's verbs on one host: count and list devices, by capability, by bus, look one up, print its document.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from hwcensus.errors import Refused
+from hwcensus_agent.enumerate import Enumerator
+from hwcensus_agent.local import documents, listing, lookup, watch
+from hwcensus_agent.settings import AgentSettings, CensusSettings
+
+Verb = Callable[[argparse.Namespace, CensusSettings], int]
+
+
+class SourceUnavailable(Refused):
+    """this source cannot lead here"""
+
+    code = "source-unavailable"
+
+
+def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """A parser for each verb; `run` takes what they parse."""
+    listing.add_arguments(_parser(verbs, "list", "list this host's devices, by capability or by bus"))
+    show = _parser(verbs, "show", "show the facts of one device")
+    show.add_argument("device", metavar="NAME|KEY", help="name, key (sysfs path) or identity; libvirt's names do too")
+    show.add_argument("-o", "--output", choices=("text", "json", "xml"), default="text", help="default: text")
+    dump = _parser(verbs, "dump", "print device documents: one <device>, or several in a <devices> element")
+    dump.add_argument("devices", metavar="NAME|KEY", nargs="*", help="default: all, in <devices>")
+    watch.add_arguments(_parser(verbs, "watch", "print devices as they come, change and go"))
+
+
+def _parser(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(show_config=False)
+    parser.add_argument("--config", metavar="FILE", help="read settings from this TOML file")
+    # These set what `census.…` in the configuration sets.
+    parser.add_argument(
+        "--sysroot", dest="census.sysroot", metavar="DIR", help="a sysfs mounted, or recorded, elsewhere"
+    )
+    parser.add_argument(
+        "--include", dest="census.include", metavar="WHAT,…", help="also a subsystem, or a kind: net:veth"
+    )
+    parser.add_argument("--source", choices=("udev", "hal", "auto"), default="auto", help="who tells (default: auto)")
+    return parser
+
+
+def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
+    """Runs a verb and gives its exit code. Raises HwcensusError, OSError."""
+    if arguments.source == "hal":
+        raise SourceUnavailable("no hald is reachable: this version has no HAL source, so udev leads (--source udev)")
+    return VERBS[arguments.verb](arguments, settings.census)
+
+
+def _list(arguments: argparse.Namespace, census: CensusSettings) -> int:
+    devices = Enumerator(census.sysroot, census.include).everything().devices
+    text = listing.render(devices, arguments)
+    if text:
+        print(text)
+    _say_unread(devices)
+    return 0
+
+
+def _show(arguments: argparse.Namespace, census: CensusSettings) -> int:
+    devices = Enumerator(census.sysroot, census.include).everything().devices
+    found = lookup.find(devices, arguments.device)
+    print(documents.show(found, arguments.output))
+    return 0
+
+
+def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
+    devices = Enumerator(census.sysroot, census.include).everything().devices
+    wanted = [lookup.find(devices, name) for name in arguments.devices] or list(devices)
+    print(documents.dump(wanted, bare=len(arguments.devices) == 1))
+    return 0
+
+
+def _watch(arguments: argparse.Namespace, census: CensusSettings) -> int:
+    return watch.run(census, arguments.output)
+
+
+def _say_unread(devices: listing.Devices) -> None:
+    """Says once what more a look with more rights would show."""
+    unread = [path for one in devices if one.device.state for path in (one.device.state.unread or "").split()]
+    if unread:
+        print(f"hwcensus-agent: only root may read: {', '.join(sorted(set(unread)))}", file=sys.stderr)
+
+
+VERBS: Mapping[str, Verb] = {"list": _list, "show": _show, "dump": _dump, "watch": _watch}

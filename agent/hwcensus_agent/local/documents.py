@@ -1,0 +1,63 @@
+"""One device for people, or its document."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from lxml import etree
+
+from hwcensus import document
+from hwcensus.document import JsonValue, Survey
+from hwcensus_agent.enumerate import Described
+
+
+def dump(devices: Sequence[Described], *, bare: bool) -> str:
+    """The documents as XML: a `<devices>` element, or where `bare` the one `<device>` as it would be published."""
+    if bare:
+        return document.to_bytes(devices[0].element).decode()
+    root = etree.Element("devices")
+    root.extend([one.element for one in devices])
+    return document.to_bytes(root).decode()
+
+
+def show(one: Described, output: str) -> str:
+    """The facts of one device as `text`, `json` or `xml`."""
+    if output == "xml":
+        return dump([one], bare=True)
+    survey = document.survey(one.element)
+    if output == "json":
+        return json.dumps(_object(one, survey), ensure_ascii=False, indent=2)
+    lines = list(_lines(one, survey))
+    width = max(len(path) for path, _ in lines)
+    return "\n".join(f"{path:{width}}  {value}" for path, value in lines)
+
+
+def _object(one: Described, survey: Survey) -> dict[str, object]:
+    return {
+        "identity": one.identity,
+        **survey.frame,
+        "bus": survey.bus,
+        "capabilities": survey.capabilities,
+        "facts": survey.facts,
+        "state": survey.state,
+        "identifiers": [{"kind": i.kind, "value": i.value, "own": i.own} for i in survey.identifiers],
+    }
+
+
+def _lines(one: Described, survey: Survey) -> Iterator[tuple[str, str]]:
+    yield "identity", one.identity
+    for path, value in survey.frame.items():
+        yield path, _text(value)
+    if survey.bus is not None:
+        yield "bus", survey.bus
+    if survey.capabilities:
+        yield "capabilities", " ".join(survey.capabilities)
+    for path, value in survey.facts.items():
+        yield path, _text(value)
+    for path, value in survey.state.items():
+        yield f"{path} (now)", _text(value)
+
+
+def _text(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(value) if isinstance(value, list) else str(value)
