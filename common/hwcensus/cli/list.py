@@ -23,18 +23,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     present = "all" if arguments.all else None
-    if arguments.at is not None:
-        say(f"as of {arguments.at}: keys and states of the past are not kept")
     with connect(arguments) as client:
         if arguments.output == "xml":
             _write_documents(client, arguments, present)
-            return 0
-        rows = client.devices(
-            host=arguments.host, cap=arguments.cap, bus=arguments.bus, at=arguments.at, present=present
-        )
-        columns = COLUMNS if arguments.host is None or arguments.output != "table" else COLUMNS[1:]
-        write_rows(rows, columns, lambda device: device.told, output=arguments.output, of="device")
+        else:
+            _write(client, arguments, present)
+    if arguments.at is not None:
+        say(f"as of {arguments.at}: keys and states of the past are not kept")
     return 0
+
+
+def _write(client: Client, arguments: argparse.Namespace, present: str | None) -> None:
+    rows = client.devices(host=arguments.host, cap=arguments.cap, bus=arguments.bus, at=arguments.at, present=present)
+    columns = COLUMNS if arguments.host is None or arguments.output != "table" else COLUMNS[1:]
+    write_rows(rows, columns, lambda device: device.told, output=arguments.output, of="device")
 
 
 def _write_documents(client: Client, arguments: argparse.Namespace, present: str | None) -> None:

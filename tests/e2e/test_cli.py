@@ -1,0 +1,260 @@
+"""`hwcensus` as a process against a real collector's API: what it writes, where, and how it ends."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from lxml import etree
+from sqlalchemy import update
+
+from hwcensus.instant import now
+from hwcensus_collector import tables
+from hwcensus_collector.database import writing
+from hwcensus_collector.relay.results import ResultStep, record_results
+from tests.fixtures.process import Process, program_environment
+from tests.wire.census_world import BEGAN, World, after, bridge, computer, net, pci, served, world
+
+EVIL = "=HYPERLINK(1)\u202e\u009b2J"
+BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def census(sqlite_url: str) -> Iterator[World]:
+    with world(sqlite_url) as made:
+        made.host("a1", "web17")
+        for xml in (computer(), pci(vendor=EVIL), net("eth0", parent="pci_0000_00_1f_3"), bridge("hwc0")):
+            made.tell("a1", xml, BEGAN)
+        made.tell("a1", bridge("hwc0", stp="yes"), after(hours=1))
+        yield made
+
+
+@pytest.fixture
+def url(census: World) -> Iterator[str]:
+    with served(census.engine) as url:
+        yield url
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "hwcensus.cli", *words]
+
+
+@pytest.fixture
+def hwcensus(url: str) -> Run:
+    """Runs the command to its end."""
+
+    def run(*words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        env = program_environment(HWCENSUS_URL=url, **environment)
+        return subprocess.run(
+            command(*words), input=stdin, capture_output=True, text=True, env=env, timeout=60, check=False
+        )
+
+    return run
+
+
+def test_hosts_in_every_format(hwcensus: Run) -> None:
+    table = hwcensus("hosts")
+    assert table.stdout.splitlines()[0].split()[:3] == ["NAME", "STATUS", "HEARD"]
+    assert table.stdout.splitlines()[1].split()[:2] == ["web17", "online"]
+    assert json.loads(hwcensus("hosts", "-o", "json").stdout)[0]["id"] == "a1"
+    assert json.loads(hwcensus("hosts", "-o", "ndjson").stdout)["devices"] == 4
+    (row,) = csv.DictReader(io.StringIO(hwcensus("hosts", "-o", "csv").stdout))
+    assert (row["name"], row["devices"]) == ("web17", "4")
+    assert etree.fromstring(hwcensus("hosts", "-o", "xml").stdout)[0].get("status") == "online"
+
+
+def test_lists_are_narrowed_and_may_be_of_the_past(hwcensus: Run) -> None:
+    assert [line.split()[0] for line in hwcensus("list", "--host", "web17").stdout.splitlines()[1:]] == [
+        "computer", "net_eth0", "net_hwc0", "pci_0000_00_1f_3"
+    ]  # fmt: skip
+    by_cap = json.loads(hwcensus("list", "--cap", "bridge", "-o", "json").stdout)
+    assert [one["name"] for one in by_cap] == ["net_hwc0"]
+    then = hwcensus("list", "--at", after(minutes=30).isoformat(), "--cap", "bridge", "-o", "json")
+    assert json.loads(then.stdout)[0]["facts"]["bridge.stp"] is False
+    assert "not kept" in then.stderr
+    nothing = hwcensus("list", "--host", "web17", "--bus", "usb")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "hwcensus: no devices\n")
+
+
+def test_documents_come_as_they_are(hwcensus: Run) -> None:
+    document = hwcensus("xml", "web17", "net_hwc0").stdout
+    assert etree.fromstring(document).findtext("key") == "/sys/devices/virtual/net/hwc0"
+    assert "<key>" not in hwcensus("xml", "web17", "net_hwc0", "--no-key").stdout
+    assert "<state" not in hwcensus("xml", "web17", "net_hwc0", "--no-state").stdout
+    assert "<stp>no</stp>" in hwcensus("xml", "web17", "net_hwc0", "--version", "4").stdout
+    assert hwcensus("xml", "web17", "net_hwc0", "--version", "1").returncode == 3
+    all_ = etree.fromstring(hwcensus("list", "-o", "xml").stdout)
+    assert [host.get("name") for host in all_] == ["web17"]
+    assert [device.findtext("name") for device in all_[0]] == ["computer", "net_eth0", "net_hwc0", "pci_0000_00_1f_3"]
+
+
+def test_tree_show_history_and_changes(hwcensus: Run) -> None:
+    tree = hwcensus("tree", "web17").stdout.splitlines()
+    assert tree[0].startswith("computer  system")
+    assert tree[1].startswith("├── net_hwc0  net bridge")
+    assert tree[3].startswith("    └── net_eth0")
+    shown = hwcensus("show", "web17", "net_hwc0").stdout
+    assert ["bridge.stp", "yes"] in [line.split() for line in shown.splitlines()]
+    kinds = [row["kind"] for row in json.loads(hwcensus("history", "web17", "net_hwc0", "-o", "json").stdout)]
+    assert kinds == ["add", "change"]
+    changes = json.loads(hwcensus("changes", "--since", "7d", "-o", "json").stdout)
+    assert [one["feed"] for one in changes] == [1, 2, 3, 4, 5]
+    assert hwcensus("changes", "--after", "4").stdout.splitlines()[1].split()[0] == "5"
+
+
+@pytest.mark.parametrize(
+    "words,code,what",
+    [
+        (["show", "web71", "x"], 3, "did you mean web17?"),
+        (["show", "web17", "net_eth1"], 3, "did you mean net_eth0"),
+        (["list", "--cap", "brige"], 2, "did you mean bridge"),
+        (["list", "--at", "yesterday"], 2, "write 2026-03-01"),
+        (["changes", "--since", "x"], 2, "is not a time"),
+        (["command", "show", "nix"], 3, "`hwcensus command list` lists them"),
+        (["create", "web17", "/nothing"], 2, "give a file"),
+        (["create", "web17", "-"], 4, "nothing was changed"),
+        (["destroy", "web17", "net_hwc0"], 4, "give --yes"),
+        (["destroy", "web17", "net_eth1", "--yes"], 3, "did you mean"),
+        (["hosts", "--url", "http://127.0.0.1:1"], 5, "hwcensus up"),
+        (["hosts", "--url", "ftp://x"], 2, "write http://"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(hwcensus: Run, words: list[str], code: int, what: str) -> None:
+    done = hwcensus(*words, stdin="<device>")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("hwcensus: ")
+    assert done.stderr.count("\n") == 1
+    assert what in done.stderr
+
+
+def test_a_name_too_long_for_the_kernel_is_refused_before_it_is_sent(hwcensus: Run) -> None:
+    done = hwcensus("create", "web17", "-", stdin=BRIDGE.format("hwc0123456789012"))
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "at most 15" in done.stderr
+    assert json.loads(hwcensus("command", "list", "-o", "json").stdout) == []
+
+
+def test_hostile_names_steer_nothing(hwcensus: Run) -> None:
+    for output in ("table", "json", "ndjson", "csv"):
+        written = hwcensus("list", "--bus", "pci", "-o", output).stdout
+        assert "\u202e" not in written, output
+        assert "\x9b" not in written, output
+    (row,) = csv.DictReader(io.StringIO(hwcensus("list", "--bus", "pci", "-o", "csv").stdout))
+    assert row["about"].startswith("'=HYPERLINK")
+    (told,) = json.loads(hwcensus("list", "--bus", "pci", "-o", "json").stdout)
+    assert told["facts"]["pci.vendor_name"] == EVIL, "JSON loses nothing"
+
+
+def test_a_terminal_gets_what_fits_it(url: str) -> None:
+    """On a terminal of 60 columns no line is longer, and even a document's C1 controls do not get through."""
+    for words in (["list", "--host", "web17"], ["tree", "web17"], ["xml", "web17", "pci_0000_00_1f_3"]):
+        written = on_terminal(command(*words, "--url", url), columns=60)
+        assert "pci_0000_00_1f_3" in written
+        assert "\x9b2J" not in written
+        if words[0] != "xml":
+            plain = [colourless(line) for line in written.splitlines()]
+            assert max(map(len, plain)) <= 60
+
+
+def colourless(line: str) -> str:
+    """A line without the sequences that set colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def on_terminal(words: list[str], columns: int) -> str:
+    """What a command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    env = program_environment(COLUMNS=str(columns), LINES="50", TERM="xterm")
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, env=env) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while part := os.read(ours, 65536):
+                written += part
+        except OSError:  # the terminal is closed: the command has ended
+            pass
+        assert process.wait(60) == 0, written
+    os.close(ours)
+    return written.decode()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(url: str, census: World) -> None:
+    for number in range(300):
+        census.host(f"h{number:04}", f"host{number:04}" * 20)
+    env = program_environment(HWCENSUS_URL=url)
+    with subprocess.Popen(
+        command("hosts", "-o", "csv"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+    ) as ended:
+        assert ended.stdout is not None
+        assert ended.stderr is not None
+        ended.stdout.readline()
+        ended.stdout.close()
+        assert ended.stderr.read() == b""
+        ended.wait(60)
+
+
+def test_watch_shows_changes_as_they_come_and_ends_quietly(url: str, census: World) -> None:
+    with Process(command("watch", "--url", url, "-o", "ndjson", "--after", "5")) as watch:
+        watch.wait_for("watching")
+        census.tell("a1", bridge("hwc1"), now())
+        told = json.loads(watch.wait_for('"feed"'))
+        assert (told["name"], told["kind"], told["host_name"]) == ("net_hwc1", "add", "web17")
+
+
+@pytest.mark.parametrize("state,code", [("succeeded", 0), ("failed", 4), ("expired", 5)])
+def test_waiting_follows_a_command_to_its_end(url: str, census: World, state: str, code: int) -> None:
+    env = program_environment(HWCENSUS_URL=url)
+    words = command("create", "web17", "-", "--wait", "-o", "json")
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as waiting:
+        assert waiting.stdin is not None
+        assert waiting.stderr is not None
+        waiting.stdin.write(BRIDGE.format("hwc7"))
+        waiting.stdin.close()
+        assert waiting.stderr.readline() == "hwcensus: queued\n"
+        with writing(census.engine) as connection:
+            id_ = connection.execute(tables.command.select()).one().id
+            connection.execute(update(tables.command).values(state="dispatched"))
+            why = None if state == "succeeded" else "no-reason"
+            record_results(connection, [ResultStep(command=id_, host="a1", state=state, at=now(), code=why)])
+        output, errors = waiting.stdout.read() if waiting.stdout else "", waiting.stderr.read()
+        assert waiting.wait(60) == code
+    assert json.loads(output)["state"] == state
+    assert errors.splitlines()[0].startswith(f"hwcensus: {state}")
+
+
+def test_destroying_asks_a_person_first(url: str, census: World) -> None:
+    """On a terminal it asks, and a no orders nothing."""
+    ours, theirs = pty.openpty()
+    env = program_environment(HWCENSUS_URL=url)
+    words = command("destroy", "web17", "net_hwc0")
+    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
+        os.close(theirs)
+        written = b""
+        while b"[y/N]" not in written:
+            written += os.read(ours, 1024)
+        os.write(ours, b"n\n")
+        assert asking.wait(60) == 4
+    os.close(ours)
+    assert b"destroy net_hwc0 of web17" in written
+    with census.engine.connect() as connection:
+        assert connection.execute(tables.command.select()).first() is None
+
+
+def test_commands_are_listed_and_cancelled(hwcensus: Run) -> None:
+    made = json.loads(hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json").stdout)
+    assert json.loads(hwcensus("command", "list", "--state", "queued", "-o", "json").stdout)[0]["id"] == made["id"]
+    assert "cancelled" in hwcensus("command", "cancel", made["id"]).stdout
+    again = hwcensus("command", "cancel", made["id"])
+    assert again.returncode == 4
+    watched = hwcensus("command", "watch", made["id"])
+    assert (watched.returncode, "destroy cancelled" in watched.stderr) == (4, True)
