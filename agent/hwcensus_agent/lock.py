@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from hwcensus.errors import Refused
+from hwcensus.errors import HwcensusError, Refused
 
 
 class AlreadyRunning(Refused):
@@ -14,10 +14,22 @@ class AlreadyRunning(Refused):
     code = "already-running"
 
 
+class Unlockable(HwcensusError):
+    """the lock that keeps a second agent out cannot be made"""
+
+    code = "lock"
+
+
 def hold(path: Path) -> IO[str]:
-    """Locks a file, made where it is absent, until the returned stream is closed. Raises AlreadyRunning, OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    stream = path.open("a+")
+    """Locks a file, made where it is absent, until the returned stream is closed.
+
+    Raises AlreadyRunning; Unlockable where the file cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    except OSError as error:
+        raise Unlockable(f"{path}: {error.strerror}; choose another place with spool.path or runtime") from error
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -26,8 +26,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"hwcensus-agent: {error.code}: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone, and knows why
+        return _reader_has_gone()
+    except OSError as error:
+        print(f"hwcensus-agent: system: {error}", file=sys.stderr)
         return 1
+
+
+def _reader_has_gone() -> int:
+    """Nothing more is to be written, not even when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,9 +40,9 @@ def test_an_agent_stops_cleanly_without_kafka_and_keeps_what_waits(lonely: Line)
     "name, value, words",
     [
         ("HWCENSUS_SPOOL_PAHT", "/tmp/x", ["HWCENSUS_SPOOL_PAHT", "HWCENSUS_SPOOL_PATH"]),
-        ("HWCENSUS_CENSUS_COALESCE_MS", "soon", ["HWCENSUS_CENSUS_COALESCE_MS", "soon"]),
+        ("HWCENSUS_CENSUS_COALESCE_MS", "soon", ["HWCENSUS_CENSUS_COALESCE_MS", "whole number"]),
         ("HWCENSUS_CENSUS_COALESCE_MS", "5000", ["coalesce_max_ms"]),
-        ("HWCENSUS_SPOOL_PATH", "/dev/null/spool.db", ["/dev/null/spool.db"]),
+        ("HWCENSUS_SPOOL_PATH", "/dev/null/spool.db", ["/dev/null/spool", "spool.path"]),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_that_names_it(
