@@ -1,0 +1,196 @@
+"""Batches of records into the inventory: load the hosts, fold, store; and what happens when a transaction fails.
+
+It knows nothing of Kafka's client: `consumer.py` feeds it from there, `ingest --once` from a file. Hosts stay in memory
+between batches, each until it was left out longest or took part in a transaction that failed.
+"""
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from hwcensus.instant import now
+from hwcensus_collector.database import writing
+from hwcensus_collector.ingest.fold import fold
+from hwcensus_collector.ingest.record import DeadLetter, Message, Record, dead_letter, fingerprint
+from hwcensus_collector.ingest.state import HostState
+from hwcensus_collector.ingest.step import Step
+from hwcensus_collector.store.batch import Batch, Offset
+from hwcensus_collector.store.load import hosts_of_partition, load
+from hwcensus_collector.store.tracked import Tracked
+from hwcensus_collector.store.write import HostsChanged, OffsetLost, write
+
+log = logging.getLogger(__name__)
+
+#: How often a batch is folded anew because somebody else wrote its hosts.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message, read: a record, a dead letter, or both (a broken record that has its place)."""
+
+    #: None for what comes from a file.
+    message: Message | None
+    at: datetime
+    record: Record | None
+    letter: DeadLetter | None
+
+    @property
+    def partition(self) -> int | None:
+        return None if self.message is None else self.message.partition
+
+
+#: By topic and partition: where SQL says that the fold goes on; None where it has never begun.
+Positions = dict[tuple[str, int], int | None]
+
+
+class Intake:
+    """Folds batches into one database. Not for several threads at once."""
+
+    def __init__(self, engine: Engine, *, offline_after: float, cached_hosts: int) -> None:
+        self._engine = engine
+        self._offline_after = timedelta(seconds=offline_after)
+        self._cached_hosts = cached_hosts
+        self._hosts: OrderedDict[str, Tracked] = OrderedDict()
+        #: What was folded and what was remarkable, since the start: record types, notes, codes of dead letters.
+        self.counts: Counter[str] = Counter()
+
+    def take(self, entries: Sequence[Entry], positions: Positions) -> None:
+        """Stores a batch, each entry exactly once, and moves the positions on.
+
+        Raises OffsetLost where another process has a partition, SQLAlchemy's OperationalError where the database is
+        away; then part of the batch may be stored, and the positions say how much.
+        """
+        try:
+            self._store(entries, positions)
+        except (OffsetLost, HostsChanged, OperationalError):
+            raise
+        # The boundary at which no record may stop its partition: the one that cannot be stored is found by halves.
+        except Exception as error:
+            if not entries:
+                raise
+            if len(entries) > 1:
+                half = len(entries) // 2
+                self.take(entries[:half], positions)
+                self.take(entries[half:], positions)
+                return
+            log.exception("a record cannot be stored", extra={"partition": entries[0].partition})
+            self._store([_buried(entries[0], error)], positions)
+
+    def change(self, host: str, make: Callable[[HostState], Step]) -> Step:
+        """Takes a step of a host that no record asked for, such as `host accept`."""
+        return self._change([host], make)[0]
+
+    def note_loss(self, partition: int, make: Callable[[HostState], Step]) -> None:
+        """The same for every host whose records come through a partition."""
+        with self._engine.connect() as connection:
+            hosts = hosts_of_partition(connection, partition)
+        self._change(hosts, make)
+
+    def forget(self, partition: int | None = None) -> None:
+        """Loads the hosts of a partition, or all, anew before they are used again."""
+        for host in [h for h, tracked in self._hosts.items() if partition in (None, tracked.partition)]:
+            del self._hosts[host]
+
+    def _store(self, entries: Sequence[Entry], positions: Positions) -> None:
+        offsets = _offsets(entries, positions)
+
+        def fill(batch: Batch, counts: Counter[str]) -> None:
+            batch.offsets.extend(offsets)
+            self._load({entry.record.host for entry in entries if entry.record is not None})
+            for entry in entries:
+                self._fold(entry, batch, counts)
+
+        self._transaction(fill)
+        positions.update({(offset.topic, offset.partition): offset.next for offset in offsets})
+
+    def _change(self, hosts: Collection[str], make: Callable[[HostState], Step]) -> list[Step]:
+        steps: list[Step] = []
+
+        def fill(batch: Batch, counts: Counter[str]) -> None:
+            self._load(hosts)
+            steps[:] = [make(self._hosts[host].state) for host in hosts]
+            for host, step in zip(hosts, steps, strict=True):
+                batch.add(self._hosts[host], None, step)
+                counts.update(step.notes)
+
+        self._transaction(fill)
+        return steps
+
+    def _transaction(self, fill: Callable[[Batch, Counter[str]], None]) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            batch, counts = Batch(), Counter[str]()
+            try:
+                fill(batch, counts)
+                with writing(self._engine) as connection:
+                    write(connection, batch)
+            except BaseException as error:
+                for host in batch.hosts:
+                    self._hosts.pop(host, None)
+                # Somebody accepted a claimant, or a host moved between partitions: look again.
+                if isinstance(error, HostsChanged) and attempt < ATTEMPTS:
+                    continue
+                raise
+            self.counts.update(counts)
+            break
+        while len(self._hosts) > self._cached_hosts:
+            self._hosts.popitem(last=False)
+
+    def _fold(self, entry: Entry, batch: Batch, counts: Counter[str]) -> None:
+        if entry.letter is not None:
+            batch.letters.append(entry.letter)
+            counts["dead-letter:" + entry.letter.code] += 1
+        record = entry.record
+        if record is None:
+            return
+        tracked = self._hosts[record.host]
+        step = fold(tracked.state, record, self._offline_after)
+        if step.place.stream is None:
+            return  # nothing but headers of a host never heard of: no row comes of it
+        if step.folded:
+            tracked.partition = entry.partition
+            counts[record.type] += 1
+        batch.add(tracked, record, step)
+        counts.update(step.notes)
+
+    def _load(self, hosts: Collection[str]) -> None:
+        missing: list[str] = []
+        for host in hosts:
+            if host in self._hosts:
+                self._hosts.move_to_end(host)
+            else:
+                missing.append(host)
+        if missing:
+            with self._engine.connect() as connection:
+                self._hosts.update(load(connection, missing, now()))
+
+
+def _offsets(entries: Sequence[Entry], positions: Positions) -> list[Offset]:
+    """Where each partition stands after its last entry."""
+    last = {(m.topic, m.partition): m for m in (entry.message for entry in entries) if m is not None}
+    return [
+        Offset(
+            topic=topic,
+            partition=partition,
+            expected=positions[topic, partition],
+            next=message.offset + 1,
+            fingerprint=fingerprint(message),
+        )
+        for (topic, partition), message in last.items()
+    ]
+
+
+def _buried(entry: Entry, error: Exception) -> Entry:
+    """The entry as a dead letter; its record stands in its place without its text."""
+    record = None if entry.record is None else replace(entry.record, event=None, reading=None)
+    if record is not None and record.seq is None:
+        record = None
+    letter = entry.letter
+    if letter is None and entry.message is not None:
+        letter = dead_letter(entry.message, entry.at, "unstorable", f"{type(error).__name__}: {error}"[:2000])
+    return replace(entry, record=record, letter=letter)

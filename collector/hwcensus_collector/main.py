@@ -1,0 +1,187 @@
+"""`hwcensus-collector`: runs the centre, and what its operator does by hand (`topics`, `db`, `ingest`, `host`)."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import Engine
+
+import hwcensus
+from hwcensus import config, log
+from hwcensus.errors import HwcensusError, NotFound, Refused
+from hwcensus.instant import now
+from hwcensus_collector import database
+from hwcensus_collector.settings import CollectorSettings
+
+PARTS = ("ingest", "api", "relay")
+
+Action = Callable[[argparse.Namespace, CollectorSettings], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0, 2 wrong usage or configuration, 3 not found, 4 refused, 5 unreachable, 1 anything else."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings, origins = config.load(
+            CollectorSettings, program="collector", argv_values=vars(arguments), environ=os.environ
+        )
+        if arguments.show_config:
+            print(config.show(settings, origins), end="")
+            return 0
+        log.setup(level=settings.log.level, style=cast(log.Style, settings.log.style))
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it announces every look at the revision
+        action: Action = arguments.action
+        return action(arguments, settings)
+    except HwcensusError as error:
+        print(f"hwcensus-collector: {error.code}: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hwcensus-collector", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"hwcensus-collector {hwcensus.__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    run = _verb(verbs, "run", _run, "ingest, relay and API, until SIGTERM or SIGINT")
+    run.add_argument("--only", choices=PARTS, help="only this part; the others run elsewhere")
+    topics = verbs.add_parser("topics", help="the topics in Kafka").add_subparsers(required=True, metavar="VERB")
+    _verb(topics, "apply", _topics_apply, "make them where they are missing, and say what differs")
+    db = verbs.add_parser("db", help="the database").add_subparsers(required=True, metavar="VERB")
+    _verb(db, "upgrade", _db_upgrade, "bring its schema up to this program's")
+    _verb(db, "check", _db_check, "recompute digests and counts of every host")
+    ingest = _verb(verbs, "ingest", _ingest, "fold events without Kafka")
+    ingest.add_argument("--once", metavar="FILE", required=True, help="event documents one after the other; - is stdin")
+    host = verbs.add_parser("host", help="one host").add_subparsers(required=True, metavar="VERB")
+    accept = _verb(host, "accept", _host_accept, "settle a conflict: the newer claimant is the host")
+    accept.add_argument("host", help="its id or name")
+    return parser
+
+
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, action: Action, text: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(action=action)
+    config.add_flags(parser, CollectorSettings)
+    return parser
+
+
+def _open(settings: CollectorSettings) -> Engine:
+    engine = database.open_engine(settings.database.url)
+    database.require_head(engine)
+    return engine
+
+
+def _run(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    parts = PARTS if arguments.only is None else (arguments.only,)
+    engine = _open(settings)
+    # Imported here and below: each verb loads only what it needs.
+    from hwcensus_collector.ingest.sole import sole_ingest
+
+    with sole_ingest(engine) if "ingest" in parts else nullcontext():
+        asyncio.run(_run_parts(parts, settings, engine))
+    engine.dispose()
+    return 0
+
+
+async def _run_parts(parts: Sequence[str], settings: CollectorSettings, engine: Engine) -> None:
+    """Until one of the signals, or until a part fails: then all stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    working = [asyncio.create_task(part) for part in _parts(parts, settings, engine, stop)]
+    await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await asyncio.wait(working)
+    for task in working:
+        task.result()
+
+
+def _parts(
+    parts: Sequence[str], settings: CollectorSettings, engine: Engine, stop: asyncio.Event
+) -> list[Coroutine[None, None, None]]:
+    from hwcensus_collector.ingest.run import Ingest
+
+    ingest = Ingest(settings, engine)
+    coroutines: list[Coroutine[None, None, None]] = []
+    if "ingest" in parts:
+        coroutines.append(ingest.run(stop))
+    if "relay" in parts:
+        from hwcensus_collector.relay.run import run_relay
+
+        coroutines.append(run_relay(settings, engine, stop))
+    if "api" in parts:
+        from hwcensus_collector.api.serve import serve
+
+        coroutines.append(serve(settings, engine, stop, lag=ingest.lag))
+    return coroutines
+
+
+def _topics_apply(_: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.topics import apply_topics
+
+    made = asyncio.run(apply_topics(settings.kafka))
+    print(f"made: {', '.join(made)}" if made else "nothing to do")
+    return 0
+
+
+def _db_upgrade(_: argparse.Namespace, settings: CollectorSettings) -> int:
+    engine = database.open_engine(settings.database.url)
+    before = database.current_revision(engine)
+    database.upgrade(engine)
+    print(f"{before or 'empty'} -> {database.current_revision(engine)}")
+    engine.dispose()
+    return 0
+
+
+def _db_check(_: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.store.check import check
+
+    wrong = 0
+    for line in check(_open(settings)):
+        print(line)
+        wrong += 1
+    print(f"{wrong} found" if wrong else "all is well", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _ingest(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.ingest.once import ingest_once
+    from hwcensus_collector.ingest.sole import sole_ingest
+
+    try:
+        text = sys.stdin.buffer.read() if arguments.once == "-" else Path(arguments.once).read_bytes()
+    except OSError as error:
+        raise NotFound(f"{arguments.once}: {error.strerror}", code="no-file") from error
+    engine = _open(settings)
+    with sole_ingest(engine):
+        counts = ingest_once(settings, engine, text)
+    for name, count in sorted(counts.items()):
+        print(f"{name} {count}")
+    return 0
+
+
+def _host_accept(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.ingest.fold import accept
+    from hwcensus_collector.ingest.intake import Intake
+    from hwcensus_collector.inventory.hosts import host_id
+
+    engine = _open(settings)
+    with engine.connect() as connection:
+        host = host_id(connection, arguments.host)
+    intake = Intake(engine, offline_after=settings.liveness.offline_after, cached_hosts=1)
+    step = intake.change(host, lambda state: accept(state, now()))
+    if step.state.conflict is None and not step.notes:
+        raise Refused(f"nobody else claims to be {arguments.host}", code="no-conflict")
+    print(f"{host}: stream {step.place.stream}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
