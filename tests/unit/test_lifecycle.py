@@ -30,6 +30,7 @@ def test_answers_before_the_dispatch_was_noted_late_or_twice_make_only_legal_ste
     """None stands for the relay, which notes that it has sent the command."""
     state, ends = State.QUEUED, 0
     for one in told:
+        path: tuple[State, ...]
         if one is None:
             path = (State.DISPATCHED,) if may_move(state, State.DISPATCHED, Mover.RELAY) else ()
         else:

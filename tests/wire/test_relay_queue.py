@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -134,7 +135,7 @@ def test_what_the_document_shows_is_refused_without_a_row(engine: Engine, docume
         ({"creatable": ["vport"]}, "not-creatable-here"),
     ],
 )
-def test_what_the_host_is_not_ready_for_is_refused(engine: Engine, values: dict[str, object], code: str) -> None:
+def test_what_the_host_is_not_ready_for_is_refused(engine: Engine, values: dict[str, Any], code: str) -> None:
     set_host(engine, **values)
     error = refused(engine)
     assert isinstance(error, Refused)
@@ -164,7 +165,7 @@ def test_an_unknown_host_is_answered_with_the_nearest_names(engine: Engine) -> N
         ({"actor": "alice\n"}, "bad-actor"),
     ],
 )
-def test_what_is_asked_wrongly_is_a_usage_error(engine: Engine, more: dict[str, object], code: str) -> None:
+def test_what_is_asked_wrongly_is_a_usage_error(engine: Engine, more: dict[str, Any], code: str) -> None:
     error = refused(engine, **more)
     assert isinstance(error, UsageError)
     assert error.code == code

@@ -14,8 +14,8 @@ from hwcensus.kafka import KafkaSettings, consumer_arguments
 class Ends(Protocol):
     """Where the partitions of the events topic end."""
 
-    async def ends(self) -> Mapping[int, int]:
-        """Offset of the next record, by partition. Raises KafkaError."""
+    async def ends(self, partitions: int) -> Mapping[int, int]:
+        """Offset of the next record, by partition, of which there are so many. Raises KafkaError."""
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -28,13 +28,10 @@ class KafkaEnds:
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
 
-    async def ends(self) -> Mapping[int, int]:
+    async def ends(self, partitions: int) -> Mapping[int, int]:
         consumer = await self._open()
-        topic = self._settings.events_topic
-        # It forces fresh metadata of all topics: this consumer has none of its own.
-        await consumer.topics()
-        places = [TopicPartition(topic, partition) for partition in consumer.partitions_for_topic(topic) or ()]
-        return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()} if places else {}
+        places = [TopicPartition(self._settings.events_topic, partition) for partition in range(partitions)]
+        return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}
 
     async def close(self) -> None:
         consumer, self._consumer = self._consumer, None

@@ -8,9 +8,8 @@ import hashlib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from hwcensus.command import Command
 from hwcensus.topics import partition_of
@@ -65,7 +64,7 @@ def due(
     for row in connection.execute(query):
         if len(found) == limit:
             break
-        if row.events_partition in caught_up and _is_due(row, settings, at):
+        if row.events_partition in caught_up and _is_due(row.id, row.resync_sent_at, row.resync_attempts, settings, at):
             found.append(
                 Wish(
                     host=row.id,
@@ -78,9 +77,8 @@ def due(
     return found
 
 
-def _is_due(row: Row[Any], settings: RelaySettings, at: datetime) -> bool:
-    sent_at: datetime | None = row.resync_sent_at
-    return sent_at is None or sent_at + back_off(settings, row.id, row.resync_attempts) <= at
+def _is_due(host: str, sent_at: datetime | None, attempts: int, settings: RelaySettings, at: datetime) -> bool:
+    return sent_at is None or sent_at + back_off(settings, host, attempts) <= at
 
 
 def back_off(settings: RelaySettings, host: str, attempts: int) -> timedelta:

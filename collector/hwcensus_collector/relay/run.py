@@ -120,7 +120,7 @@ class Relay:
         if limit == 0:
             return
         kafka = self._settings.kafka
-        ends = await self._ends.ends()
+        ends = await self._ends.ends(len(await producer.partitions_for(kafka.events_topic)))
         partitions = len(await producer.partitions_for(kafka.commands_topic))
 
         def asked(connection: Connection) -> list[Outgoing]:
