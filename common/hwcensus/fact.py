@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, cast
 
 Value = str | int | bool
@@ -107,6 +108,7 @@ def repeated(element: str, kind: Kind = TEXT, *, label: str | None = None, **mor
     return field(default=(), metadata={"fact": _fact(element, kind, label, repeated=True, **more)})
 
 
+@cache
 def facts_of(cls: type) -> tuple[Fact, ...]:
     """The facts of a class in the order in which they are written."""
     found = [
