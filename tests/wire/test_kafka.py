@@ -1,7 +1,9 @@
 """aiokafka with our arguments against real Apache Kafka 4: the writer, the reader, the admin client."""
 
+import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,6 +20,8 @@ from hwcensus.kafka import (
 )
 from hwcensus.topics import required
 from tests.fixtures.kafka import Kafka, Topics
+
+T = TypeVar("T")
 
 LOG_APPEND_TIME = 1
 
@@ -100,13 +104,12 @@ async def admin(kafka: Kafka) -> AsyncIterator[AIOKafkaAdminClient]:
     await client.close()
 
 
-async def described(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
-    """The topic's settings. Just after its making the broker may not know it yet, and answers with none."""
-    for _ in range(1000):
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-        if found := {name: value for name, value, *_ in answer.resources[0][4]}:
-            return found
-    raise AssertionError(f"{topic} is not described")
+async def once(ask: Callable[[], Awaitable[T]], enough: Callable[[T], bool]) -> T:
+    """The first answer that is enough: what the controller has decided, the broker knows a moment later."""
+    limit = time.monotonic() + 20
+    while not enough(answer := await ask()):
+        assert time.monotonic() < limit, answer
+    return answer
 
 
 async def test_topics_are_made_described_and_grown(kafka: Kafka, admin: AIOKafkaAdminClient) -> None:
@@ -116,11 +119,18 @@ async def test_topics_are_made_described_and_grown(kafka: Kafka, admin: AIOKafka
     made = await admin.create_topics([topic])
     assert [error for _, error, *_ in made.topic_errors] == [0]
 
-    assert (await described(admin, events.name)).items() >= events.config.items()
+    async def settings() -> dict[str, str]:
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, events.name)])
+        return {name: value for name, value, *_ in answer.resources[0][4]}
+
+    assert (await once(settings, bool)).items() >= events.config.items()
+
+    async def partitions() -> int:
+        (topic,) = await admin.describe_topics([events.name])
+        return len(topic["partitions"])
 
     await admin.create_partitions({events.name: NewPartitions(total_count=3)})
-    (grown,) = await admin.describe_topics([events.name])
-    assert len(grown["partitions"]) == 3
+    assert await once(partitions, lambda count: count > 2) == 3
 
 
 async def test_a_writer_goes_on_after_kafka_was_killed(own_kafka: Kafka) -> None:
