@@ -41,6 +41,7 @@ def test_after_a_trigger_udevd_knows_every_device() -> None:
 
 
 def test_a_forwarded_port_reaches_the_machine_from_inside() -> None:
+    namespaces_work()
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -49,7 +50,7 @@ def test_a_forwarded_port_reaches_the_machine_from_inside() -> None:
             with connection:
                 connection.sendall(connection.recv(10).upper())
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         code = f"import socket; s = socket.create_connection(('127.0.0.1', {port})); s.send(b'hi'); print(s.recv(9))"
         done = run_in_namespace([sys.executable, "-c", code], forward=[port])
