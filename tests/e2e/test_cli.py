@@ -187,8 +187,7 @@ def on_terminal(words: list[str], columns: int) -> str:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(url: str, census: World) -> None:
-    for number in range(300):
-        census.host(f"h{number:04}", f"host{number:04}" * 20)
+    census.hosts({f"h{number:04}": f"host{number:04}" * 20 for number in range(300)})
     env = program_environment(HWCENSUS_URL=url)
     with subprocess.Popen(
         command("hosts", "-o", "csv"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env

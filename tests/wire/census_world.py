@@ -1,22 +1,29 @@
 """An inventory with hosts and devices in it, as tests of the read side need it, and its API on a real socket.
 
-Not a test. Documents are real ones; the rows are as ingest leaves them.
+Not a test. What is told goes the way of real records: as event documents through the fold into SQL.
 """
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from queue import Queue
+from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Engine, update
 
 from hwcensus import document, schema
+from hwcensus.event import Add, AgentState, Change, Event, Evidence, Hello, Remove, read_event
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.api.serve import serve
 from hwcensus_collector.database import open_engine, upgrade, writing
+from hwcensus_collector.ingest.intake import Entry, Intake
+from hwcensus_collector.ingest.record import of_event
+from hwcensus_collector.inventory.changes import feed_position
 from hwcensus_collector.settings import ApiSettings, CollectorSettings
 
 #: The day before the one on which everything begins, and a moment long before all.
@@ -72,117 +79,79 @@ def hba(name: str = "scsi_host5", *, vports: int = 254) -> str:
 
 
 class World:
-    """Hosts and devices, told one after the other."""
+    """Hosts and devices, told one after the other as agents tell them."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._intake = Intake(engine, offline_after=600.0, cached_hosts=2000)
+        self._seq: Counter[str] = Counter()
+        #: (host, name) → identity of what is there.
+        self._there: dict[tuple[str, str], str] = {}
 
-    def host(self, id_: str, name: str, *, heard_at: datetime | None = None, **more: object) -> None:
-        values: dict[str, object] = {
-            "id": id_, "name": name, "stream": "7d1f", "seq": 1, "count": 0, "digest": "0" * 64,
-            "state_digest": "0" * 64, "evidence": {}, "sources": [], "creatable": ["bridge"], "commands_partition": 1,
-            "first_seen": BEGAN, "resync_attempts": 0,
-        }  # fmt: skip
-        with writing(self.engine) as connection:
-            connection.execute(insert(tables.host).values(values | more))
-            connection.execute(insert(tables.host_seen).values(host=id_, heard_at=heard_at or now()))
+    def host(self, id_: str, name: str, **more: object) -> None:
+        """A host that introduces itself; `more` are columns as they are to be instead."""
+        self.hosts({id_: name})
+        if more:
+            with writing(self.engine) as connection:
+                connection.execute(update(tables.host).where(tables.host.c.id == id_).values(more))
 
-    def tell(
-        self, host: str, xml: str, at: datetime, *, identity: str | None = None, kind: str = "", cause: str = "event"
-    ) -> int:
-        """An add or a change; gives the position in the feed."""
-        element = document.parse(xml.encode())
-        schema.validate(element, "device")
-        said, whole = document.survey(element), document.to_bytes(element)
-        parts = document.take_apart(element)
-        name = str(said.frame["name"])
-        row = {
-            "present": True, "name": name, "key": said.frame.get("key"), "parent": said.frame.get("parent"),
-            "bus": said.bus, "driver": said.frame.get("driver"), "facts": said.facts, "state": said.state, "xml": whole,
-            "digest": parts.digest, "state_hash": parts.state_hash, "changed_at": at,
-        }  # fmt: skip
+    def hosts(self, names: dict[str, str]) -> None:
+        """Many hosts at once, by id."""
+        self._take([self._hello(id_, name) for id_, name in names.items()])
+
+    def claim(self, host: str) -> None:
+        """Another agent says that it is this host, which was heard a moment ago."""
+        hello = replace(self._hello(host, "clone"), stream=f"{host}-2", seq=1, evidence=Evidence(machine_id="other"))
+        self._take([replace(hello, time=BEGAN)])
+
+    def heard(self, hosts: set[str], at: datetime) -> None:
+        """The hosts were last heard then."""
+        seen = tables.host_seen
         with writing(self.engine) as connection:
-            feed = _next(connection)
-            _keep(connection, parts)
-            thing = _thing(connection, host, identity or _identity(name), row | {"version": feed, "seq": feed}, at)
-            _capabilities(connection, thing, said.capabilities)
-            kind = kind or ("change" if _open(connection, thing) else "add")
-            _version(connection, thing, host, feed, at, kind=kind, name=name, digest=parts.digest, cause=cause)
-        return feed
+            connection.execute(update(seen).where(seen.c.host.in_(hosts)).values(heard_at=at))
+
+    def tell(self, host: str, xml: str, at: datetime, *, identity: str | None = None, kind: str = "facts") -> int:
+        """An add, or a change of what is there; gives the position in the feed."""
+        device = document.parse(xml.encode())
+        schema.validate(device, "device")
+        name = str(device.findtext("name"))
+        identity = identity or (name if name == "computer" else f"{name.partition('_')[0]}/place/{name}")
+        if self._there.get((host, name)) == identity:
+            event: Event = Change(**self._frame(host, at), identity=identity, device=device, kind=kind)
+        else:
+            event = Add(**self._frame(host, at), identity=identity, device=device)
+        self._there[host, name] = identity
+        return self._take([event])
 
     def remove(self, host: str, name: str, at: datetime) -> int:
-        """The device of that name is gone."""
-        table = tables.device
-        with writing(self.engine) as connection:
-            feed = _next(connection)
-            found = connection.execute(
-                select(table.c.id).where(table.c.host == host, table.c.name == name, table.c.present.is_(True))
-            ).scalar_one()
-            connection.execute(
-                update(table).where(table.c.id == found).values(present=False, version=feed, seq=feed, changed_at=at)
-            )
-            _version(connection, found, host, feed, at, kind="remove", name=name, digest=None, cause="event")
-            _count(connection, host)
-        return feed
+        """What bears that name is gone."""
+        identity = self._there.pop((host, name))
+        return self._take([Remove(**self._frame(host, at), identity=identity, name=name)])
 
+    def _frame(self, host: str, at: datetime) -> dict[str, Any]:
+        self._seq[host] += 1
+        return {"host": host, "stream": f"{host}-1", "seq": self._seq[host], "time": at}
 
-def _identity(name: str) -> str:
-    return name if name == "computer" else f"{name.partition('_')[0]}/place/{name}"
-
-
-def _next(connection: Connection) -> int:
-    table = tables.feed
-    position: int = connection.execute(select(table.c.position)).scalar_one() + 1
-    connection.execute(update(table).values(position=position))
-    return position
-
-
-def _keep(connection: Connection, parts: document.Document) -> None:
-    table = tables.document
-    if connection.execute(select(table.c.digest).where(table.c.digest == parts.digest)).first() is None:
-        connection.execute(insert(table).values(digest=parts.digest, body=parts.facts))
-
-
-def _thing(connection: Connection, host: str, identity: str, row: dict[str, object], at: datetime) -> int:
-    table = tables.device
-    mine = (table.c.host == host) & (table.c.identity == identity)
-    known: int | None = connection.execute(select(table.c.id).where(mine)).scalar_one_or_none()
-    if known is None:
-        values = row | {"host": host, "identity": identity, "first_seen": at}
-        known = connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
-    else:
-        connection.execute(update(table).where(table.c.id == known).values(row))
-    _count(connection, host)
-    return known
-
-
-def _count(connection: Connection, host: str) -> None:
-    table = tables.device
-    there = connection.execute(select(table.c.id).where(table.c.host == host, table.c.present.is_(True))).all()
-    connection.execute(update(tables.host).where(tables.host.c.id == host).values(count=len(there)))
-
-
-def _capabilities(connection: Connection, thing: int, types: list[str]) -> None:
-    table = tables.capability
-    connection.execute(delete(table).where(table.c.device == thing))
-    for type_ in dict.fromkeys(types):
-        connection.execute(insert(table).values(device=thing, type=type_))
-
-
-def _open(connection: Connection, thing: int) -> bool:
-    table = tables.device_version
-    query = select(table.c.kind).where(table.c.device == thing).order_by(table.c.feed.desc())
-    return connection.execute(query).scalars().first() not in (None, "remove")
-
-
-def _version(connection: Connection, thing: int, host: str, feed: int, at: datetime, **more: object) -> None:
-    table = tables.device_version
-    connection.execute(update(table).where(table.c.device == thing, table.c.valid_to.is_(None)).values(valid_to=at))
-    connection.execute(
-        insert(table).values(
-            feed=feed, device=thing, host=host, valid_from=at, recorded_at=at, stream="7d1f", seq=feed, **more
+    def _hello(self, id_: str, name: str) -> Hello:
+        return Hello(
+            **self._frame(id_, BEGAN),
+            name=name,
+            count=0,
+            digest="0" * 64,
+            state_digest="0" * 64,
+            evidence=Evidence(machine_id=id_),
+            agent=AgentState(version="0.1.0", model="1", kernel="6.1.0"),
+            creatable=("bridge",),
+            commands_partition=1,
         )
-    )
+
+    def _take(self, events: Sequence[Event]) -> int:
+        """Folds them as heard when they happened; the hosts are heard of now all the same."""
+        records = [of_event(read_event(event.to_bytes()), event.time) for event in events]
+        self._intake.take([Entry(message=None, at=record.at, record=record, letter=None) for record in records], {})
+        self.heard({event.host for event in events}, now())
+        with self.engine.connect() as connection:
+            return feed_position(connection)
 
 
 @contextmanager

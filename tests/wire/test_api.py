@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from lxml import etree
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from hwcensus.errors import ConfigError
 from hwcensus.instant import now
@@ -194,6 +194,19 @@ def test_destroying_is_answered_with_where_to_follow_it(http: httpx.Client) -> N
     assert [one["type"] for one in http.get("/v1/commands?host=web17").json()["items"]] == ["destroy"]
 
 
+def test_a_conflict_is_ended_by_a_person(census: World, http: httpx.Client) -> None:
+    census.claim("a1")
+    assert http.get("/v1/hosts/web17").json()["conflict"]["stream"] == "a1-2"
+    refused = http.delete("/v1/hosts/web17/devices/net_hwc0").json()
+    assert refused["code"] == "host-in-conflict"
+    accepted = http.post("/v1/hosts/web17/accept", headers={"X-Hwcensus-Actor": "alice"}).json()
+    assert (accepted["conflict"], accepted["stream"]) == (None, "a1-2")
+    with census.engine.connect() as connection:
+        (row,) = connection.execute(select(tables.audit)).all()
+    assert (row.actor, row.action, row.subject) == ("local:alice", "host.accept", "a1")
+    assert http.post("/v1/hosts/web17/accept").json()["code"] == "no-conflict"
+
+
 #: Document, status and code of what is answered.
 REFUSED = (
     ("<device>", 422, "not-xml"),
@@ -240,7 +253,7 @@ def test_without_tokens_it_listens_on_loopback_only(listen: str) -> None:
 
 
 def test_a_taken_port_is_said(http: httpx.Client) -> None:
-    with pytest.raises(ConfigError, match="in use.*; choose another port"):
+    with pytest.raises(ConfigError, match=r"in use.*; choose another port"):
         bind(f"127.0.0.1:{http.base_url.port}")
 
 

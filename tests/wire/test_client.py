@@ -52,8 +52,7 @@ def test_a_device_tells_its_life_and_how_it_looked(client: Client) -> None:
 
 
 def test_lists_follow_their_pages_by_themselves(census: World, client: Client) -> None:
-    for number in range(1200):
-        census.host(f"h{number:04}", f"host{number:04}")
+    census.hosts({f"h{number:04}": f"host{number:04}" for number in range(1200)})
     assert len(list(client.hosts())) == 1201
 
 

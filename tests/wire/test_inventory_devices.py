@@ -20,7 +20,7 @@ def census(database_url: str) -> Iterator[World]:
     """Two hosts, one with an HBA, one with a bridge that is gone."""
     with world(database_url) as made:
         made.host("a1", "web17")
-        made.host("b2", "db7", heard_at=LONG_AGO)
+        made.host("b2", "db7")
         for host, documents in (
             ("a1", (computer(), pci(), net("eth0", parent="pci_0000_00_1f_3"), hba(), bridge("hwc0"))),
             ("b2", (computer(), net("eth0"), bridge("hwc0"))),
@@ -28,6 +28,7 @@ def census(database_url: str) -> Iterator[World]:
             for xml in documents:
                 made.tell(host, xml, BEGAN)
         made.remove("b2", "net_hwc0", after(hours=1))
+        made.heard({"b2"}, LONG_AGO)
         yield made
 
 
