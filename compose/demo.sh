@@ -12,7 +12,10 @@ bridge=hwcdemo0
 rm -rf $folder
 mkdir -p $folder
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 typed() { # typed COMMAND...: shows it, runs it
     printf '\n$ %s\n' "$*"
     "$@"
