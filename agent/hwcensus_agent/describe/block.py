@@ -19,14 +19,14 @@ SECTOR = 512  # bytes: sysfs counts in these whatever the device's own block siz
 _MADE_IN_ADVANCE = re.compile(r"(loop|ram|zram)\d+")
 
 
-def whole(key: str) -> From:
-    """uevent variable that is a whole number."""
+def node(part: int) -> From:
+    """Major or minor number of the node."""
 
     def read(view: View, _: HostView) -> int | None:
-        found = view.uevent(key)
-        return None if found is None else int(found)
+        found = view.text("dev")
+        return None if found is None else int(found.split(":")[part])
 
-    return From(f"uevent `{key}`", read)
+    return From("sysfs `dev`", read)
 
 
 @worked_out("sysfs `size` times 512; of an optical drive it is the medium's, and state")
@@ -52,7 +52,7 @@ def algorithm(view: View, _: HostView) -> str | None:
     return None if found is None else found[1]
 
 
-BLOCK = Facts(Block, major=whole("MAJOR"), minor=whole("MINOR"), size=size, read_only=flag("ro"))
+BLOCK = Facts(Block, major=node(0), minor=node(1), size=size, read_only=flag("ro"))
 
 STATE = Facts(BlockState, Block, filesystem=udev("ID_FS_TYPE"), label=label, uuid=udev("ID_FS_UUID"))
 
