@@ -28,6 +28,7 @@ stop() {
 
 say "Broker, inventory, collector and agent of this machine, under one command:"
 printf '\n$ hwcensus up --dir %s\n' "$folder"
+: >"$log"
 hwcensus up --dir "$folder" >"$log" 2>&1 </dev/null &
 up=$!
 trap stop EXIT
