@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hwcensus.client import Client
 from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import Line, bridges, can_make_links, ip, wait_until
 from tests.fixtures.process import Process
@@ -60,7 +61,8 @@ def test_a_bridge_is_created_and_destroyed_from_the_console(line: Line, tmp_path
         assert not Path("/sys/class/net/hwctest2").exists()
     told = line.hwcensus("history", line.host, "net_hwctest2", "-o", "json")
     causes = {version["cause"] for version in json.loads(told.stdout)}
-    commands = {command.id for command in line.client.commands(host=line.host) if command.state == "succeeded"}
+    with Client(line.url) as client:
+        commands = {command.id for command in client.commands(host=line.host) if command.state == "succeeded"}
     assert causes == commands
 
 
