@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from hwcensus_collector import tables
 from hwcensus_collector.relay.lifecycle import State
@@ -31,22 +31,42 @@ class Outgoing:
     body: bytes
 
 
-def has_queued(connection: Connection) -> bool:
-    """Whether anything waits."""
+def has_sendable(connection: Connection) -> bool:
+    """Whether anything waits that could leave now."""
+    return connection.execute(_sendable().limit(1)).first() is not None
+
+
+def has_late(connection: Connection, at: datetime) -> bool:
+    """Whether anything waits that is past its deadline and was never sent."""
+    return connection.execute(_late(at).limit(1)).first() is not None
+
+
+def _sendable() -> Select[str]:
+    """Ids in the order of sending. Hosts that are in conflict, or whose partition is not known, wait."""
     return (
-        connection.execute(select(_command.c.id).where(_command.c.state == State.QUEUED).limit(1)).first() is not None
+        select(_command.c.id)
+        .join(_host, _host.c.id == _command.c.host)
+        .where(_command.c.state == State.QUEUED, _host.c.conflict.is_(None), _host.c.retired_at.is_(None))
+        .where(_host.c.commands_partition.is_not(None))
+        .order_by(_command.c.number)
+    )
+
+
+def _late(at: datetime) -> Select[str]:
+    return (
+        select(_command.c.id)
+        .where(_command.c.state == State.QUEUED, _command.c.partition.is_(None), _command.c.expires <= at)
+        .order_by(_command.c.id)
     )
 
 
 def expire(connection: Connection, at: datetime) -> int:
     """Ends commands that were never sent and are past their deadline; tells how many."""
-    late = select(_command.c.id, _command.c.host, _command.c.type).where(
-        _command.c.state == State.QUEUED, _command.c.partition.is_(None), _command.c.expires <= at
-    )
     step = Step(
         state=State.EXPIRED, by="relay", door="relay", at=at, code="expired", text="it could not be sent in time"
     )
-    rows = connection.execute(late.order_by(_command.c.id).limit(AT_ONCE).with_for_update()).all()
+    late = _late(at).add_columns(_command.c.host, _command.c.type)
+    rows = connection.execute(late.limit(AT_ONCE).with_for_update()).all()
     for row in rows:
         values = {"code": step.code, "text": step.text}
         move(connection, Moved(id=row.id, host=row.host, type=row.type, state=State.QUEUED), step, values)
@@ -54,18 +74,17 @@ def expire(connection: Connection, at: datetime) -> int:
 
 
 def claim(connection: Connection, partitions: int) -> list[Outgoing]:
-    """The next commands in order, claimed. `partitions` is how many the commands topic has.
-
-    Hosts that are in conflict, or whose partition is not known, wait.
-    """
+    """The next commands in order, claimed. `partitions` is how many the commands topic has: who reads another waits."""
+    next_ones = _sendable().where(_host.c.commands_partition < partitions).limit(AT_ONCE)
+    ids = connection.execute(next_ones).scalars().all()
+    # Locked in the order in which everybody locks commands, so that no two transactions wait for each other.
+    locked = select(_command.c.id).where(_command.c.id.in_(ids)).order_by(_command.c.id).with_for_update()
+    connection.execute(locked).all()
     query = (
         select(_command.c.id, _command.c.host, _command.c.type, _command.c.body, _host.c.commands_partition)
         .join(_host, _host.c.id == _command.c.host)
-        .where(_command.c.state == State.QUEUED, _host.c.conflict.is_(None), _host.c.retired_at.is_(None))
-        .where(_host.c.commands_partition < partitions)
+        .where(_command.c.id.in_(ids), _command.c.state == State.QUEUED)
         .order_by(_command.c.number)
-        .limit(AT_ONCE)
-        .with_for_update(of=_command)
     )
     claimed = [
         Outgoing(id=row.id, host=row.host, type=row.type, partition=row.commands_partition, body=row.body)

@@ -5,7 +5,7 @@ together with `resync_sent_at` and `resync_attempts`. Which partitions have caug
 """
 
 import hashlib
-from collections.abc import Container, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -89,7 +89,12 @@ def back_off(settings: RelaySettings, host: str, attempts: int) -> timedelta:
 
 
 def ask(connection: Connection, settings: RelaySettings, wish: Wish, partitions: int, at: datetime) -> Outgoing | None:
-    """Notes that the host is being asked, and gives the record to send; None where it wants something else by now."""
+    """Notes that the host is being asked, and gives the record to send; None where it wants something else by now, or
+    ingest is writing it."""
+    # Never waits while it holds other hosts: ingest locks many, in an order of its own.
+    free = select(_host.c.id).where(_host.c.id == wish.host).with_for_update(skip_locked=True)
+    if connection.execute(free).first() is None:
+        return None
     command_id = uuid7()
     asked = connection.execute(
         update(_host)
@@ -124,11 +129,10 @@ def _wanted(wish: Wish, identities: int, most: int) -> str:
     return wish.want
 
 
-def take_back(connection: Connection, command_ids: Mapping[str, str]) -> None:
-    """Of host → command: these were not sent, so they were no attempt."""
-    for host, command_id in command_ids.items():
-        connection.execute(
-            update(_host)
-            .where(_host.c.id == host, _host.c.resync_command == command_id)
-            .values(resync_sent_at=None, resync_attempts=_host.c.resync_attempts - 1)
-        )
+def take_back(connection: Connection, unsent: Outgoing) -> None:
+    """This was not sent, so it was no attempt. One a transaction: see `ask`."""
+    connection.execute(
+        update(_host)
+        .where(_host.c.id == unsent.host, _host.c.resync_command == unsent.id)
+        .values(resync_sent_at=None, resync_attempts=_host.c.resync_attempts - 1)
+    )

@@ -9,6 +9,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -29,7 +31,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two rounds of resyncs, and between two looks whether the turn is free.
 RESYNC_EVERY, TURN_EVERY = 1.0, 2.0
-FIRST_RETRY, LAST_RETRY = 0.5, 30.0
+FIRST_RETRY, LAST_RETRY = 0.5, 10.0
+#: What is not acknowledged by then is sent again; a stop waits no longer either.
+SEND_TIMEOUT_MS = 10_000
 
 R = TypeVar("R")
 
@@ -43,6 +47,15 @@ async def run_relay(settings: CollectorSettings, engine: Engine, stop: asyncio.E
         await relay.run(stop)
     finally:
         await relay.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What a look found to do."""
+
+    late: bool
+    sendable: bool
+    wishes: bool
 
 
 class Relay:
@@ -81,24 +94,26 @@ class Relay:
         """One look at what there is to do; the seconds until the next."""
         if not await asyncio.to_thread(self._turn.take):
             return TURN_EVERY
-        queued, wishes = await asyncio.to_thread(self._look)
-        if not queued and not wishes:
-            return self._settings.relay.poll_seconds
-        if queued:
+        seen = await asyncio.to_thread(self._look)
+        if seen.late:
             await self._write(lambda connection: outbox.expire(connection, now()))
-        producer = await self._kafka()
+        producer = await self._kafka() if seen.sendable or seen.wishes else None
         if producer is None:
             return self._settings.relay.poll_seconds
-        sent = await self._dispatch(producer) if queued else 0
-        if wishes and time.monotonic() >= self._resync_at:
+        sent = await self._dispatch(producer) if seen.sendable else 0
+        if seen.wishes and time.monotonic() >= self._resync_at:
             await self._resync(producer)
             self._resync_at = time.monotonic() + RESYNC_EVERY
         return 0 if sent == outbox.AT_ONCE else self._settings.relay.poll_seconds
 
-    def _look(self) -> tuple[bool, bool]:
+    def _look(self) -> "_Seen":
         # A reader's transaction: on SQLite the writer's would keep ingest waiting, five times a second.
         with self._engine.begin() as connection:
-            return outbox.has_queued(connection), resync.has_wishes(connection)
+            return _Seen(
+                late=outbox.has_late(connection, now()),
+                sendable=outbox.has_sendable(connection),
+                wishes=resync.has_wishes(connection),
+            )
 
     async def _write(self, work: Callable[[Connection], R]) -> R:
         def transaction() -> R:
@@ -134,9 +149,9 @@ class Relay:
         try:
             sent = await self._send(producer, questions)
         finally:
-            unsent = {one.host: one.id for one in questions if one not in sent}
-            if unsent:
-                await self._write(lambda connection: resync.take_back(connection, unsent))
+            for one in questions:
+                if one not in sent:
+                    await self._write(partial(resync.take_back, unsent=one))
         self._resynced_at = time.monotonic()
 
     def _allowance(self) -> int:
@@ -157,7 +172,9 @@ class Relay:
     async def _kafka(self) -> AIOKafkaProducer | None:
         """The connected producer; None where Kafka is away, or it is too early to try again."""
         if self._producer is None and time.monotonic() >= self._connect_at:
-            producer = AIOKafkaProducer(**producer_arguments(self._settings.kafka, "hwcensus-relay"))
+            producer = AIOKafkaProducer(
+                **producer_arguments(self._settings.kafka, "hwcensus-relay"), request_timeout_ms=SEND_TIMEOUT_MS
+            )
             try:
                 await producer.start()
                 self._producer = producer

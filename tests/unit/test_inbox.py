@@ -1,0 +1,445 @@
+"""The agent's side of a command without a kernel: what is admitted, taken once, begun, answered, and found after a
+crash. The executor here makes devices in a dictionary; the real one is tested in tests/reality."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hwcensus import document
+from hwcensus.command import Command
+from hwcensus.event import Produced
+from hwcensus.instant import now
+from hwcensus.signature import Signer, key_id
+from hwcensus_agent.commands import inbox
+from hwcensus_agent.commands.answer import Answer
+from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.commands.executors.executor import DeviceChanged, NameTaken
+from hwcensus_agent.commands.guard import Guard
+from hwcensus_agent.commands.inbox import Intent
+from hwcensus_agent.commands.policy import Policy, Rule
+from hwcensus_agent.commands.runner import Commands
+
+HOST, STREAM = "host-1", "stream-1"
+BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"
+OLD = Target(
+    identity="net/place/virtual/net/old0", name="net_old0", syspath="/sys/devices/virtual/net/old0", subsystem="net"
+)
+
+
+@dataclass
+class Kernel:
+    """Bridges by name, each with the command that made it; and the faults it is to have."""
+
+    bridges: dict[str, str] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    #: Called between what the kernel does and what the agent notes.
+    after: Callable[[], None] = lambda: None
+
+
+class FakeExecutor:
+    """An executor over `Kernel`."""
+
+    creates = "bridge"
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def subject(self, command: Command) -> str:
+        assert command.device is not None
+        return command.device.findtext("capability/interface") or ""
+
+    def expected(self, command: Command) -> Expectation:
+        return Expectation(effect=Effect.ADD, subsystem="net", kernel_name=self.subject(command))
+
+    def check(self, command: Command) -> None:
+        if self.subject(command) in self._kernel.bridges:
+            raise NameTaken
+
+    def mark_of(self, target: Target) -> str | None:
+        return self._kernel.bridges.get(target.kernel_name)
+
+    def create(self, command: Command) -> None:
+        self._kernel.bridges[self.subject(command)] = command.id
+        self._kernel.made.append(command.id)
+        self._kernel.after()
+
+    def destroy(self, target: Target, mark: str) -> None:
+        if self._kernel.bridges.pop(target.kernel_name, None) != mark:
+            raise DeviceChanged
+        self._kernel.after()
+
+    def was_created(self, command: Command) -> bool | None:
+        return self._kernel.bridges.get(self.subject(command)) == command.id
+
+    def was_destroyed(self, target: Target, mark: str) -> bool | None:
+        return target.kernel_name not in self._kernel.bridges
+
+    def undo(self, command: Command) -> None:
+        if self.was_created(command):
+            del self._kernel.bridges[self.subject(command)]
+
+
+class FakeCensus:
+    """Sees what the kernel has, unless it is blind."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.expected: dict[str, Expectation] = {}
+        self.blind = False
+
+    def expect(self, command_id: str, expectation: Expectation) -> None:
+        self.expected[command_id] = expectation
+
+    async def wait_seen(self, command_id: str, timeout: float) -> Produced | None:
+        expected = self.expected[command_id]
+        there = expected.kernel_name in self._kernel.bridges
+        if self.blind or there != (expected.effect is Effect.ADD):
+            return None
+        return Produced(identity=f"net/place/virtual/net/{expected.kernel_name}", name=f"net_{expected.kernel_name}")
+
+    def forget(self, command_id: str) -> None:
+        self.expected.pop(command_id, None)
+
+    def find(self, name_or_identity: str) -> Target | None:
+        return OLD if name_or_identity in (OLD.identity, OLD.name) else None
+
+
+class Agent:
+    """One agent over a spool file; made anew over the same file it is the agent after a crash."""
+
+    def __init__(self, spool: Path, kernel: Kernel, keys: dict[str, bytes]) -> None:
+        self.connection = sqlite3.connect(spool, isolation_level=None)
+        self.connection.execute("PRAGMA synchronous=OFF")  # what dies here are objects, not the machine
+        self.connection.executescript(inbox.SCHEMA)
+        self.census = FakeCensus(kernel)
+        self.answers: list[Answer] = []
+        self.resyncs: list[Command] = []
+        rule = Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*", "old*"))
+        self.commands = Commands(
+            guard=Guard(host=HOST, keys=keys, knows_stream=lambda stream: stream == STREAM),
+            policy=Policy(rules=(rule,), source="policy.toml"),
+            executors={"bridge": FakeExecutor(kernel)},
+            census=self.census,
+            transaction=self.transaction,
+            report=self.answers.append,
+            on_resync=self.resyncs.append,
+            patience=0.01,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    async def until_answered(self, command_id: str) -> Answer:
+        """Runs until the command's last answer."""
+        task = asyncio.create_task(self.commands.run())
+        async with asyncio.timeout(10):
+            while not (ends := [a for a in self.answers if a.command == command_id and a.state != "accepted"]):
+                if task.done():
+                    task.result()
+                await asyncio.sleep(0)  # the loop's next turn: an executor's thread may have ended
+        task.cancel()
+        return ends[-1]
+
+    def told(self) -> list[tuple[str, str | None]]:
+        return [(answer.state, answer.code) for answer in self.answers]
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A host with its kernel, its spool, and a collector that signs."""
+
+    spool: Path
+    kernel: Kernel
+    signer: Signer
+
+    def agent(self) -> Agent:
+        return Agent(self.spool, self.kernel, {key_id(self.signer.public): self.signer.public})
+
+    def send(self, agent: Agent, command: Command, **headers: bytes) -> None:
+        value = command.to_bytes()
+        agent.commands.receive(value, {"host": HOST.encode()} | dict(self.signer.headers(value)) | headers)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(
+        spool=tmp_path / "spool.db", kernel=Kernel(bridges={"old0": "7"}), signer=Signer.load_or_make(tmp_path / "key")
+    )
+
+
+def create(name: str = "hwc0", command_id: str = "c1") -> Command:
+    return Command(
+        id=command_id,
+        host=HOST,
+        stream=STREAM,
+        type="create",
+        issued=now(),
+        expires=now() + timedelta(minutes=10),
+        by="alice",
+        device=document.parse(BRIDGE.format(name).encode()),
+    )
+
+
+def destroy(identity: str = OLD.identity, name: str = OLD.name) -> Command:
+    return replace(create(), type="destroy", device=None, identity=identity, name=name)
+
+
+async def test_a_create_is_accepted_made_seen_and_succeeds(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    answer = await agent.until_answered("c1")
+    assert agent.told() == [("accepted", None), ("succeeded", None)]
+    assert answer.produced == (Produced(identity="net/place/virtual/net/hwc0", name="net_hwc0"),)
+    assert agent.census.expected == {}
+
+
+async def test_a_destroy_is_done_when_the_device_is_seen_to_be_gone(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, destroy())
+    assert (await agent.until_answered("c1")).state == "succeeded"
+    assert "old0" not in world.kernel.bridges
+
+
+async def test_the_same_command_twice_is_done_once_even_by_the_next_agent(world: World) -> None:
+    command = create()
+    agent = world.agent()
+    world.send(agent, command)
+    world.send(agent, command)
+    await agent.until_answered("c1")
+    later = world.agent()
+    world.send(later, command)
+    world.send(later, create("hwc9", "c2"))
+    await later.until_answered("c2")
+    assert world.kernel.made == ["c1", "c2"]
+    assert [answer.command for answer in later.answers] == ["c2", "c2"]
+
+
+async def test_commands_are_carried_out_in_the_order_they_came(world: World) -> None:
+    agent = world.agent()
+    for n in range(20):
+        world.send(agent, create(f"hwc{n}", f"c{n}"))
+    await agent.until_answered("c19")
+    assert world.kernel.made == [f"c{n}" for n in range(20)]
+
+
+async def test_an_agent_that_stops_after_taking_a_command_carries_it_out_at_the_next_start(world: World) -> None:
+    world.send(world.agent(), create())
+    assert (await world.agent().until_answered("c1")).state == "succeeded"
+    assert world.kernel.made == ["c1"]
+
+
+class Crash(BaseException):
+    """The agent ends here."""
+
+
+async def crash(world: World, command: Command, *, before_the_kernel: bool = False) -> None:
+    """An agent that dies within a command: after its intent is on disk, or after the kernel has done it."""
+
+    def die() -> None:
+        raise Crash
+
+    agent = world.agent()
+    world.send(agent, command)
+    if before_the_kernel:
+        with agent.transaction() as connection:
+            target = OLD if command.type == "destroy" else None
+            inbox.begin(connection, command.id, Intent(creates="bridge", target=target, mark="7"))
+        return
+    world.kernel.after = die
+    with pytest.raises(Crash):
+        await agent.until_answered(command.id)
+    world.kernel.after = lambda: None
+
+
+@pytest.mark.parametrize("command", [create(), destroy()])
+async def test_work_that_was_done_when_the_agent_died_succeeds_and_is_not_done_again(
+    world: World, command: Command
+) -> None:
+    await crash(world, command)
+    agent = world.agent()
+    agent.commands.expect_begun()
+    assert list(agent.census.expected) == ["c1"]
+    assert (await agent.until_answered("c1")).state == "succeeded"
+    assert world.kernel.made == (["c1"] if command.type == "create" else [])
+
+
+@pytest.mark.parametrize("command", [create(), destroy()])
+async def test_work_that_was_not_done_when_the_agent_died_fails_and_is_not_tried_again(
+    world: World, command: Command
+) -> None:
+    await crash(world, command, before_the_kernel=True)
+    agent = world.agent()
+    agent.commands.expect_begun()
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "interrupted")
+    assert world.kernel.made == []
+    assert "old0" in world.kernel.bridges
+
+
+async def test_begun_work_is_finished_even_past_its_deadline(world: World) -> None:
+    soon = replace(create(), expires=now() + timedelta(milliseconds=200))
+    await crash(world, soon)
+    agent = world.agent()
+    agent.commands.expect_begun()
+    assert (await agent.until_answered("c1")).state == "succeeded"
+
+
+async def test_what_the_census_does_not_see_in_time_is_undone(world: World) -> None:
+    agent = world.agent()
+    agent.census.blind = True
+    world.send(agent, create())
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "not-seen")
+    assert "hwc0" not in world.kernel.bridges
+
+
+async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one_goes_on(world: World) -> None:
+    def mistake() -> None:
+        world.kernel.after = lambda: None
+        raise ZeroDivisionError
+
+    agent = world.agent()
+    world.kernel.after = mistake
+    world.send(agent, create("hwc0", "c1"))
+    world.send(agent, create("hwc1", "c2"))
+    await agent.until_answered("c2")
+    assert agent.told()[2:] == [("failed", "agent-error"), ("succeeded", None)]
+    assert "hwc0" not in world.kernel.bridges
+
+
+@pytest.mark.parametrize(
+    "command, code",
+    [
+        (create("br0"), "not-allowed"),
+        (create("old0"), "name-taken"),
+        (create("hwc0-is-far-too-long"), "name-too-long"),
+        (destroy(identity="net/place/virtual/net/hwc7"), "device-changed"),
+        (destroy(name="net_hwc0"), "device-changed"),
+        (replace(destroy(), type="detach"), "not-supported"),
+    ],
+)
+async def test_what_only_the_host_knows_fails_with_its_code_and_changes_nothing(
+    world: World, command: Command, code: str
+) -> None:
+    agent = world.agent()
+    world.send(agent, command)
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", code)
+    assert answer.text
+    assert (world.kernel.bridges, world.kernel.made) == ({"old0": "7"}, [])
+
+
+async def test_a_device_that_no_executor_made_is_not_destroyed(world: World) -> None:
+    world.kernel.bridges.clear()
+    agent = world.agent()
+    world.send(agent, destroy())
+    assert (await agent.until_answered("c1")).code == "not-allowed"
+
+
+@pytest.mark.parametrize(
+    "command, state, code",
+    [
+        (replace(create(), expires=now() - timedelta(seconds=1)), "expired", "expired"),
+        (replace(create(), stream="another"), "failed", "wrong-stream"),
+    ],
+)
+async def test_what_came_too_late_or_for_another_life_is_refused_at_once(
+    world: World, command: Command, state: str, code: str
+) -> None:
+    agent = world.agent()
+    world.send(agent, command)
+    assert agent.told() == [(state, code)]
+
+
+async def test_a_command_whose_turn_comes_after_its_deadline_expires(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    late = replace(create(), expires=now() - timedelta(seconds=1))
+    agent.connection.execute("UPDATE inbox SET body = ?", (late.to_bytes(),))
+    assert (await agent.until_answered("c1")).state == "expired"
+    assert world.kernel.made == []
+
+
+async def test_a_changed_byte_is_refused_and_the_id_is_spent(world: World) -> None:
+    agent = world.agent()
+    value = create().to_bytes()
+    headers = {"host": HOST.encode()} | dict(world.signer.headers(value))
+    agent.commands.receive(value.replace(b"hwc0", b"hwc1"), headers)
+    agent.commands.receive(value, headers)
+    assert agent.told() == [("failed", "bad-signature")]
+
+
+async def test_a_forged_copy_of_a_command_that_was_taken_changes_nothing(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    agent.commands.receive(create("hwc1").to_bytes(), {"host": HOST.encode()})
+    await agent.until_answered("c1")
+    assert agent.told() == [("accepted", None), ("succeeded", None)]
+
+
+async def test_an_agent_without_keys_obeys_nobody(world: World) -> None:
+    agent = Agent(world.spool, world.kernel, {})
+    world.send(agent, create())
+    assert agent.told() == [("failed", "no-keys")]
+
+
+async def test_another_hosts_command_is_not_even_parsed(world: World) -> None:
+    agent = world.agent()
+    agent.commands.receive(b"<not-xml", {"host": b"another"})
+    world.send(agent, replace(create(), host="another"))
+    assert agent.told() == []
+
+
+@pytest.mark.parametrize("value", [b"", b"<not-xml", b"<command/>", b"<!DOCTYPE x><command id='c9'/>", b"\xff\xfe"])
+async def test_a_record_that_is_no_command_is_dropped(world: World, value: bytes) -> None:
+    agent = world.agent()
+    agent.commands.receive(value, {"host": HOST.encode()} | dict(world.signer.headers(value)))
+    assert agent.told() == []
+
+
+async def test_a_command_of_a_later_format_is_refused_by_name(world: World) -> None:
+    agent = world.agent()
+    value = create().to_bytes().replace(b'format="1"', b'format="2"')
+    agent.commands.receive(value, {"host": HOST.encode()} | dict(world.signer.headers(value)))
+    assert agent.told() == [("failed", "unknown-format")]
+
+
+async def test_a_resync_needs_no_known_stream_is_passed_on_once_and_not_answered(world: World) -> None:
+    agent = world.agent()
+    resync = replace(create(), type="resync", device=None, want="manifest", stream="none")
+    for _ in range(2):
+        world.send(agent, resync)
+    assert [(command.id, command.want) for command in agent.resyncs] == [("c1", "manifest")]
+    assert agent.told() == []
+    late = replace(resync, id="c2", expires=now() - timedelta(seconds=1))
+    world.send(agent, late)
+    assert len(agent.resyncs) == 1
+
+
+async def test_a_ping_is_answered(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, replace(create(), type="ping", device=None))
+    assert (await agent.until_answered("c1")).state == "succeeded"
+
+
+def test_finished_commands_are_forgotten_when_nobody_can_send_them_again(world: World) -> None:
+    agent = world.agent()
+    with agent.transaction() as connection:
+        for command_id, state in (("done", inbox.DONE), ("begun", inbox.BEGUN)):
+            inbox.take(connection, command_id, b"", now() - inbox.KEPT - timedelta(days=1), state=state)
+        inbox.take(connection, "new", b"", now(), state=inbox.DONE)
+        assert inbox.forget_old(connection, now()) == 1
+    assert agent.connection.execute("SELECT id FROM inbox ORDER BY id").fetchall() == [("begun",), ("new",)]
