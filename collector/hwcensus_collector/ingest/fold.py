@@ -7,7 +7,7 @@ What an event does to a device is in `thing.py`, how a host and we come to agree
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from hwcensus.event import Add, Change, Event, Gap, Heartbeat, Hello, Manifest, Present, Remove, Result
+from hwcensus.event import Add, Change, Event, Evidence, Gap, Heartbeat, Hello, Manifest, Present, Remove, Result
 from hwcensus_collector.ingest import reconcile, thing
 from hwcensus_collector.ingest.record import Record
 from hwcensus_collector.ingest.state import About, Conflict, HostState, Place
@@ -86,6 +86,7 @@ def _begins(step: Step, record: Record, hello: Hello, offline_after: timedelta) 
         _leave(step, record)
         step.folded = True
         step.about = _about(hello)
+        step.healing = replace(step.healing, wanted=None)
         if hello.down_since is not None:
             step.gap("down", min(hello.down_since, _when(record)))
         reconcile.heal(step, "first" if place.stream is None else "hello", _when(record))
@@ -118,27 +119,33 @@ def _is_a_stranger(step: Step, record: Record, offline_after: timedelta) -> None
 
 def _speaks_again(step: Step, record: Record, offline_after: timedelta) -> None:
     """A stream that was left: what we have of it is a duplicate, more means that a second agent lives."""
-    if _number(record) <= step.state.left[record.stream]:
-        step.notes.append("duplicate")
-    elif record.event is not None and _is_silent(step, record, offline_after):
+    more = _number(record) > step.state.left[record.stream]
+    alive = more or isinstance(record.event, Heartbeat)
+    if alive and record.event is not None and _is_silent(step, record, offline_after):
         _adopt(step, record, "speaks-again")
+    elif not more:
+        step.notes.append("duplicate")
     else:
         _hold(step, record, "stream-left", claims=True)
 
 
 def _adopt(step: Step, record: Record, reason: str) -> None:
     """Its stream is the host's from now on; its beginning is a gap, and the host is asked to show its census."""
-    claimant = step.conflict if step.conflict is not None and step.conflict.stream == record.stream else None
-    if claimant is not None:
-        step.about = replace(step.about, evidence=claimant.evidence)
-        step.conflict = None
     step.healing = replace(step.healing, wanted=None, parts=())
+    if step.conflict is not None and step.conflict.stream == record.stream:
+        step.conflict = None
     _leave(step, record)
     step.place = step.place._replace(seq=_number(record) - 1)
     _gap(step, reason, record)
     _apply(step, record)
-    if step.about.name is None or claimant is not None:
-        reconcile.want(step, "stream", reason)  # for the hello that we did not fold
+    if not isinstance(record.event, Hello):
+        _miss_hello(step, reason)
+
+
+def _miss_hello(step: Step, reason: str) -> None:
+    """Who speaks now has not introduced itself to us: what we know was said by another stream."""
+    step.about = replace(step.about, evidence=Evidence())
+    reconcile.want(step, "stream", reason)
 
 
 def _leave(step: Step, record: Record) -> None:
@@ -161,7 +168,7 @@ def _hold(step: Step, record: Record, why: str, *, claims: bool) -> None:
     step.conflict = Conflict(
         stream=record.stream,
         seq=_number(record),
-        evidence=record.event.evidence if isinstance(record.event, Hello) else step.about.evidence,
+        evidence=record.event.evidence if isinstance(record.event, Hello) else Evidence(),
         why=why,
         since=record.at,
         heard_at=record.at,
@@ -177,11 +184,10 @@ def accept(state: HostState, at: datetime) -> Step:
     if state.place.stream is not None:
         step.left = (state.place.stream, state.place.seq)
     step.place = Place(claimant.stream, claimant.seq, claimant.heard_at)
-    step.about = replace(state.about, evidence=claimant.evidence)
     step.conflict = None
     step.gap("accepted", at)
     step.healing = replace(step.healing, parts=())
-    reconcile.want(step, "stream", "accepted")
+    _miss_hello(step, "accepted")
     return step
 
 
@@ -206,8 +212,7 @@ def _heartbeat(step: Step, record: Record, beat: Heartbeat) -> None:
         step.place = step.place._replace(seq=beat.at)
         _gap(step, "heartbeat-gap", record)
     elif reconcile.agrees(step, beat):
-        if step.healing.wanted != "stream":
-            reconcile.heal(step, "heartbeat", _when(record))
+        reconcile.heal(step, "heartbeat", _when(record))
     elif step.healing.wanted is None:
         _gap(step, "digest", record)
 

@@ -34,11 +34,15 @@ def totals_of(told: Hello | Heartbeat | Manifest) -> Totals:
 
 
 def heal(step: Step, reason: str, at: datetime) -> None:
-    """All is well: nothing is wanted, and a gap-free stretch begins if none lasts. (What was refused stays so.)"""
+    """The census is right: a gap-free stretch begins if none lasts, and nothing is wanted but a hello that we miss."""
     healing = step.healing
-    if healing.wanted is not None or healing.asked or healing.parts:
-        step.healing = Healing(refused=healing.refused, excess=healing.excess)
+    if healing.wanted not in (None, "stream") or healing.asked or healing.parts:
+        step.healing = replace(_without_question(healing), refused=healing.refused, excess=healing.excess)
     step.cover(reason, at)
+
+
+def _without_question(healing: Healing) -> Healing:
+    return Healing(wanted="stream", reason=healing.reason) if healing.wanted == "stream" else Healing()
 
 
 def manifest(step: Step, part: Manifest, at: datetime) -> None:
@@ -97,7 +101,7 @@ def _compare(step: Step, entries: dict[str, Entry], told: Manifest, at: datetime
             refused[identity] = entry.digest
         else:
             asked[identity] = Asked(digest=entry.digest)
-    step.healing = Healing(asked=asked, refused=refused)
+    step.healing = replace(_without_question(before), asked=asked, refused=refused)
     if asked:
         want(step, "devices" if len(asked) <= ONE_BY_ONE else "all", "manifest")
     else:
