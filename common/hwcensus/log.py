@@ -8,19 +8,23 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Literal, TextIO, get_args
 
 Style = Literal["auto", "text", "json"]
+STYLES: tuple[str, ...] = get_args(Style)
 
 # What every record has anyway; all else came in by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
-def setup(stream: TextIO | None = None, level: str = "INFO", style: Style = "auto") -> None:
+def setup(stream: TextIO | None = None, level: str = "INFO", style: str = "auto") -> None:
     """Send all records of `level` and above to `stream` (default stderr), and nowhere else.
 
-    `auto` is `text` where the stream is a terminal, else `json`. Raises ValueError for an unknown level.
+    Styles are `text`, `json`, and `auto`: text where the stream is a terminal, else JSON. Raises ValueError for an
+    unknown level or style.
     """
+    if style not in STYLES:
+        raise ValueError(f"unknown style: {style!r}")
     stream = stream if stream is not None else sys.stderr
     readable = style == "text" or (style == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)

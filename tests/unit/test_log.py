@@ -20,7 +20,7 @@ def restored_root() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
 
 
-def lines(style: log.Style, level: str = "INFO") -> io.StringIO:
+def lines(style: str, level: str = "INFO") -> io.StringIO:
     stream = io.StringIO()
     log.setup(stream, level, style)
     return stream
@@ -58,7 +58,7 @@ def test_a_device_cannot_forge_a_line() -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_an_exception_brings_its_traceback(style: log.Style) -> None:
+def test_an_exception_brings_its_traceback(style: str) -> None:
     stream = lines(style)
     try:
         raise RuntimeError("broken")
@@ -86,3 +86,8 @@ def test_records_below_the_level_are_left_out() -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="LOUD"):
         log.setup(io.StringIO(), "loud")
+
+
+def test_an_unknown_style_is_refused() -> None:
+    with pytest.raises(ValueError, match="loud"):
+        log.setup(io.StringIO(), style="loud")
