@@ -24,7 +24,7 @@ def operate(rng: random.Random, there: dict[str, bool]) -> None:
     """One add, change or remove of a bridge in the kernel."""
     name = rng.choice(NAMES)
     if name not in there:
-        words, there[name] = ["add", name, "type", "bridge"], False
+        words, there[name] = ["add", name, "up", "type", "bridge"], False
     elif rng.random() < 0.5:
         there[name] = not there[name]
         words = ["set", name, "type", "bridge", "stp_state", str(int(there[name]))]

@@ -31,7 +31,7 @@ def running(line: Line) -> Iterator[tuple[Process, Process]]:
 @pytest.mark.usefixtures("running")
 def test_a_bridge_made_by_hand_is_seen_and_its_history_told(line: Line) -> None:
     with bridges("hwctest1"):
-        ip("link", "add", "hwctest1", "type", "bridge")
+        ip("link", "add", "hwctest1", "up", "type", "bridge")  # of a link that is down the kernel tells nothing
         wait_until(lambda: "net_hwctest1" in line.devices(), "the bridge is in the inventory")
         ip("link", "set", "hwctest1", "type", "bridge", "stp_state", "1")
         wait_until(lambda: "<stp>yes</stp>" in line.hwcensus("xml", line.host, "net_hwctest1").stdout, "its change too")
