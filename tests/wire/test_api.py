@@ -1,5 +1,6 @@
 """The HTTP API over a real socket: one shape for lists, one for errors, and what it answers; on both databases."""
 
+import socket
 from collections.abc import Iterator
 
 import httpx
@@ -252,8 +253,14 @@ def test_without_tokens_it_listens_on_loopback_only(listen: str) -> None:
         bind(listen)
 
 
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    """asyncio switches Nagle's algorithm off for accepted connections only where the listener says that it is TCP."""
+    with bind("127.0.0.1:0") as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_a_taken_port_is_said(http: httpx.Client) -> None:
-    with pytest.raises(ConfigError, match=r"in use.*; choose another port"):
+    with pytest.raises(ConfigError, match="in use; choose another port"):
         bind(f"127.0.0.1:{http.base_url.port}")
 
 

@@ -59,9 +59,8 @@ def read_capability(name: str) -> str:
     type_ = capability_type(name)
     if type_ not in CAPABILITIES and type_ not in _DERIVED:
         near = nearest_names(name, (*CAPABILITIES, *_DERIVED, *ALIASES))
-        raise BadParameter(
-            f"there is no capability {name!r}{did_you_mean(near)}", code="unknown-capability", nearest=near
-        )
+        hint = did_you_mean(near) or f"; there are {', '.join((*CAPABILITIES, *_DERIVED))}"
+        raise BadParameter(f"there is no capability {name!r}{hint}", code="unknown-capability", nearest=near)
     return type_
 
 

@@ -85,7 +85,9 @@ def devices_of_host_at(
 
 def find_device_at(connection: Connection, host_id: str, name: str, at: datetime, *, xml: bool = False) -> Device:
     """The device that had this name, or has this identity, at that instant. Raises Unknown (`unknown-device`)."""
-    had = devices_of_host_at(connection, host_id, at, xml=xml)
+    # An identity is not in the versions; a name is, and saves reading the rest of the host.
+    wanted = None if "/" in name else DeviceFilter(name=name)
+    had = devices_of_host_at(connection, host_id, at, wanted, xml=xml)
     found = [one for one in had if name in (one.identity, one.name)]
     if not found:
         refusal = unknown_device(connection, host_id, name)

@@ -6,7 +6,6 @@ _BY_CODE = {
     "unknown-host": "`hwcensus hosts` lists them",
     "unknown-device": "`hwcensus list --host HOST` lists them",
     "unknown-command": "`hwcensus command list` lists them",
-    "unknown-capability": "see docs/protocol.md for all",
     "host-in-conflict": "settle that with `hwcensus-collector host accept` first",
 }
 _BY_KIND: tuple[tuple[type[HwcensusError], str], ...] = (
