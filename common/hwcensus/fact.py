@@ -9,7 +9,6 @@ import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, cast
 
 Value = str | int | bool
@@ -108,15 +107,15 @@ def repeated(element: str, kind: Kind = TEXT, *, label: str | None = None, **mor
     return field(default=(), metadata={"fact": _fact(element, kind, label, repeated=True, **more)})
 
 
-@cache
+_FACTS: dict[type, tuple[Fact, ...]] = {}
+
+
 def facts_of(cls: type) -> tuple[Fact, ...]:
     """The facts of a class in the order in which they are written."""
-    found = [
-        dataclasses.replace(cast(Fact, f.metadata["fact"]), field=f.name)
-        for f in dataclasses.fields(cls)
-        if "fact" in f.metadata
-    ]
-    return tuple(found)
+    if cls not in _FACTS:
+        named = [(field.name, field.metadata["fact"]) for field in dataclasses.fields(cls) if "fact" in field.metadata]
+        _FACTS[cls] = tuple(dataclasses.replace(cast(Fact, fact), field=name) for name, fact in named)
+    return _FACTS[cls]
 
 
 _XML_UNSAFE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\t\n\r]|\\(?=x[0-9a-f]{2})")

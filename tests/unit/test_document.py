@@ -30,7 +30,7 @@ def disordered(element: etree._Element) -> bytes:
             one.set(str(name), str(value))
     element.append(etree.Comment("by somebody else"))
     etree.indent(element, "\t")
-    return etree.tostring(element, xml_declaration=True, encoding="UTF-16")
+    return b"<?xml version='1.0'?>\n" + etree.tostring(element, encoding="ascii", xml_declaration=False)
 
 
 @given(devices())

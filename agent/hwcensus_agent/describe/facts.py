@@ -136,7 +136,7 @@ class Facts(Generic[P]):
             found["nested"] = tuple(one for one in nested if one is not None)
         if state is not None:
             found["state"] = state
-        return self.cls(**found) if found or (unread and issubclass(self.cls, Part)) else None
+        return self.cls(**found) if found or unread else None
 
     def _path(self, fact: Fact) -> str:
         return f"{self.type_}.{fact.label}"

@@ -5,6 +5,7 @@ udevd gives the same.
 import re
 
 from hwcensus.classes.storage import Cdrom, Removable, RemovableState, Storage
+from hwcensus.fact import original, printable
 from hwcensus_agent.describe.facts import Facts, first, flag, number, text, udev, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -38,8 +39,8 @@ def decoded(encoded: str | None) -> str | None:
     r"""udev writes bytes that are not harmless as `\x20`."""
     if encoded is None:
         return None
-    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), encoded.encode())
-    return plain.decode("utf-8", "backslashreplace").strip() or None
+    plain = re.sub(rb"\\x([0-9a-f]{2})", lambda m: bytes([int(m[1], 16)]), original(encoded))
+    return printable(plain.strip()) or None
 
 
 @worked_out("the sysfs path, and udev `ID_BUS` for old kernels' ATA disks")

@@ -1,0 +1,321 @@
+"""Describers: what each makes of the attributes that the kernel shows, traps included."""
+
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from hwcensus import document
+from hwcensus.classes import BUSES, CAPABILITIES
+from hwcensus.document import JsonValue
+from hwcensus.shape import shape_of
+from hwcensus_agent import describe
+from hwcensus_agent.describe import memory
+from hwcensus_agent.enumerate import Described, enumerate_host
+from tests.unit.sysfs_tree import Tree
+
+PCI = "devices/pci0000:00/0000:00:03.0"
+NET = "class/net"
+BLOCK = "class/block"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def look(tree: Tree, *include: str) -> dict[str, Described]:
+    return {one.name: one for one in enumerate_host(sysroot=str(tree.sys), include=include).devices}
+
+
+def facts(tree: Tree, name: str) -> dict[str, JsonValue]:
+    survey = document.survey(look(tree)[name].element)
+    return {**survey.frame, **survey.facts, **survey.state}
+
+
+def capabilities(tree: Tree, name: str) -> list[str]:
+    return document.survey(look(tree)[name].element).capabilities
+
+
+def test_a_pci_function_has_its_numbers_and_the_facts_beyond_them(tree: Tree) -> None:
+    tree.device("bus/pci/devices", PCI, vendor="0x8086", device="0x1572", subsystem_vendor="0x0000",
+                subsystem_device="0x0001", revision="0x02", numa_node="-1", max_link_speed="8.0 GT/s PCIe",
+                current_link_speed="2.5 GT/s PCIe", max_link_width="8", current_link_width="255",
+                sriov_totalvfs="64", sriov_numvfs="2", boot_vga="0", reset_method="flr pm",
+                **{"class": "0x020000"})  # fmt: skip
+    tree.link(f"{PCI}/iommu_group", "kernel/iommu_groups/17")
+    tree.link(f"{PCI}/driver", "bus/pci/drivers/i40e")
+    assert facts(tree, "pci_0000_00_03_0") == {
+        "name": "pci_0000_00_03_0", "key": f"/sys/{PCI}", "parent": "computer", "driver": "i40e",
+        "pci.vendor": 0x8086, "pci.product": 0x1572, "pci.subsystem.product": 1, "pci.class": "020000",
+        "pci.revision": 2, "pci.address.domain": "0000", "pci.address.bus": "00", "pci.address.slot": "03",
+        "pci.address.function": "0", "pci.iommu_group": 17, "pci.link.speed": "8", "pci.link.width": 8,
+        "pci.virt_functions.max": 64, "pci.boot_vga": False, "pci.reset_methods": "flr pm",
+        "pci.link_speed": "2.5", "pci.virt_functions": 2,
+    }  # fmt: skip
+
+
+def test_a_virtual_function_names_its_physical_one(tree: Tree) -> None:
+    for function in "01":
+        tree.device("bus/pci/devices", f"{PCI[:-1]}{function}", vendor="0x8086", device="0x1572")
+    tree.link(f"{PCI[:-1]}1/physfn", PCI)
+    assert facts(tree, "pci_0000_00_03_1")["pci.phys_function"] == "pci_0000_00_03_0"
+
+
+def test_a_usb_device_and_its_interface(tree: Tree) -> None:
+    path = f"{PCI}/usb1/1-1"
+    tree.device("bus/usb/devices", path, uevent="DEVTYPE=usb_device\nDEVNAME=bus/usb/001/005\n", idVendor="0483",
+                idProduct="2016", manufacturer="ACME", product="Reader", serial="0123", version=" 2.00", speed="12",
+                busnum="1", devnum="5", bConfigurationValue="1")  # fmt: skip
+    tree.device("bus/usb/devices", f"{path}/1-1:1.0", uevent="DEVTYPE=usb_interface\n", bInterfaceNumber="00",
+                bInterfaceClass="0b", bInterfaceSubClass="00", bInterfaceProtocol="ff", interface="CCID")  # fmt: skip
+    device, interface = facts(tree, "usb_1_1"), facts(tree, "usb_1_1_1_0")
+    assert device["devnode"] == ["/dev/bus/usb/001/005"]
+    assert (device["usb.vendor"], device["usb.vendor_name"], device["usb.product_name"]) == (0x483, "ACME", "Reader")
+    assert (device["usb.serial"], device["usb.version"], device["usb.speed"]) == ("0123", "2.00", "12")
+    assert (device["usb.address.bus"], device["usb.address.dev"], device["usb.configuration"]) == ("001", "005", 1)
+    assert interface["parent"] == "usb_1_1"
+    assert (interface["usb_interface.class"], interface["usb_interface.protocol"]) == ("0b", "ff")
+    assert interface["usb_interface.description"] == "CCID"
+
+
+MAC = "52:54:00:12:34:56"
+
+
+@pytest.mark.parametrize(
+    "kind, address, expected",
+    [
+        ("0", MAC, {"net.address": MAC, "net.address.permanent": True}),
+        ("1", MAC, {"net.address": MAC}),
+        ("3", MAC.replace("a", "A"), {"net.address": MAC}),
+        ("0", "00:00:00:00:00:00", {}),
+    ],
+    ids=["permanent", "random", "set by somebody", "none"],
+)
+def test_an_address_is_an_identifier_only_if_the_hardware_was_made_with_it(
+    tree: Tree, kind: str, address: str, expected: dict[str, JsonValue]
+) -> None:
+    tree.device(NET, f"{PCI}/net/eth0", addr_assign_type=kind, address=address, type="1")
+    found = facts(tree, "net_eth0")
+    assert {path: found.get(path) for path in ("net.address", "net.address.permanent") if path in found} == expected
+
+
+def test_of_infiniband_the_ports_guid_is_the_address(tree: Tree) -> None:
+    guid = "00:02:c9:03:00:0e:8b:31"
+    tree.device(NET, f"{PCI}/net/ib0", addr_assign_type="0", type="32", address=f"80:00:04:04:{'fe:' * 8}{guid}")
+    assert facts(tree, "net_ib0")["net.address"] == guid
+
+
+@pytest.mark.parametrize("speed, expected", [("1000", 1000), ("-1", None), ("4294967295", 4294967295)])
+def test_a_speed_that_the_driver_does_not_know_is_none(tree: Tree, speed: str, expected: int | None) -> None:
+    tree.device(NET, f"{PCI}/net/eth0", type="1", speed=speed, duplex="unknown", operstate="up", mtu="1500")
+    found = facts(tree, "net_eth0")
+    assert found.get("net.speed") == expected
+    assert "net.duplex" not in found
+
+
+def test_a_bridge_lists_its_ports_and_a_port_its_master(tree: Tree) -> None:
+    tree.device(NET, "devices/virtual/net/br0", uevent="DEVTYPE=bridge\n", type="1", bridge__stp_state="1")
+    tree.device(NET, f"{PCI}/net/eth0", type="1")
+    tree.link("devices/virtual/net/br0/lower_eth0", f"{PCI}/net/eth0")
+    tree.link(f"{PCI}/net/eth0/master", "devices/virtual/net/br0")
+    bridge, port = facts(tree, "net_br0"), facts(tree, "net_eth0")
+    assert (bridge["driver"], bridge["bridge.stp"], bridge["net.port"]) == ("bridge", True, ["net_eth0"])
+    assert port["net.master"] == "net_br0"
+    assert capabilities(tree, "net_br0") == ["net", "80203", "bridge"]
+
+
+def test_a_bond_has_a_mode_ports_and_an_active_one(tree: Tree) -> None:
+    path = "devices/virtual/net/bond0"
+    tree.device(NET, path, uevent="DEVTYPE=bond\n", type="1", bonding__mode="active-backup 1",
+                bonding__active_slave="eth0")  # fmt: skip
+    tree.device(NET, f"{PCI}/net/eth0", type="1")
+    tree.link(f"{path}/lower_eth0", f"{PCI}/net/eth0")
+    bond = facts(tree, "net_bond0")
+    assert (bond["bond.mode"], bond["net.active"], bond["net.port"]) == ("active-backup", "net_eth0", ["net_eth0"])
+
+
+def test_tunnels_come_in_only_if_they_are_asked_for(tree: Tree) -> None:
+    tree.device(NET, "devices/virtual/net/tap0", tun_flags="0x1002", type="1")
+    assert "net_tap0" not in look(tree)
+    assert "net_tap0" in look(tree, "net")
+
+
+def test_what_no_class_describes_comes_in_by_include_and_generically(tree: Tree) -> None:
+    tree.device("class/watchdog", f"{PCI}/watchdog/watchdog0")
+    assert "watchdog_watchdog0" not in look(tree)
+    device = look(tree, "watchdog")["watchdog_watchdog0"]
+    assert document.survey(device.element).facts == {"generic.subsystem": "watchdog"}
+
+
+DISK = f"{PCI}/ata1/host0/target0:0:0/0:0:0:0/block/sda"
+
+
+def disk(tree: Tree, path: str = DISK, **more: str) -> None:
+    tree.device(BLOCK, path, uevent="MAJOR=8\nMINOR=0\nDEVNAME=sda\nDEVTYPE=disk\n",
+                **{"dev": "8:0", "size": "1000", "ro": "0", "removable": "0"} | more)  # fmt: skip
+    tree.link(f"{path}/device", path.rpartition("/block/")[0])
+
+
+def test_a_size_counts_512_bytes_a_sector_whatever_the_block_size(tree: Tree) -> None:
+    disk(tree, queue__logical_block_size="4096", queue__physical_block_size="4096", queue__rotational="0")
+    found = facts(tree, "block_sda")
+    assert (found["storage.size"], found["block.size"]) == (512_000, 512_000)
+    assert (found["storage.block_size.logical"], found["storage.drive_type"], found["storage.bus"]) == (
+        4096,
+        "ssd",
+        "ata",
+    )
+    assert (found["block.node.major"], found["block.node.minor"], found["devnode"]) == (8, 0, ["/dev/sda"])
+
+
+def test_a_scsi_disk_has_its_serial_from_the_page_that_the_kernel_keeps(tree: Tree) -> None:
+    disk(tree)
+    unit = (tree.sys / DISK).parent.parent
+    (unit / "vpd_pg80").write_bytes(b"\x00\x80\x00\x0a  5VE12345" + b"junk")
+    for name, value in (
+        ("vendor", "ATA     "),
+        ("model", "ST9500325AS   "),
+        ("wwid", "naa.5000c5001234abcd"),
+        ("rev", "BSM1"),
+    ):
+        (unit / name).write_text(f"{value}\n")
+    found = facts(tree, "block_sda")
+    assert (found["storage.serial"], found["storage.wwid"]) == ("5VE12345", "naa.5000c5001234abcd")
+    assert (found["storage.model"], found["storage.firmware"]) == ("ST9500325AS", "BSM1")
+    assert "storage.vendor" not in found
+    assert look(tree)["block_sda"].identity == "block/wwid/naa.5000c5001234abcd"
+
+
+def test_a_partition_starts_where_its_disk_says_and_is_known_from_its_disk(tree: Tree) -> None:
+    disk(tree, serial="5VE12345")
+    tree.device(BLOCK, f"{DISK}/sda2", uevent="DEVTYPE=partition\nDEVNAME=sda2\nPARTUUID=0fc63daf-02\n", dev="8:2",
+                size="100", start="2048", partition="2", ro="1")  # fmt: skip
+    tree.udev("b8:2", ID_FS_TYPE="ext4", ID_FS_LABEL_ENC=r"my\x20root", ID_FS_UUID="f00")
+    (tree.sys / DISK / "sda2/uevent").write_text("DEVTYPE=partition\nMAJOR=8\nMINOR=2\nPARTUUID=0fc63daf-02\n")
+    found = facts(tree, "block_sda2")
+    assert (found["volume.number"], found["volume.start"], found["volume.uuid"]) == (2, 1 << 20, "0fc63daf-02")
+    assert (found["block.filesystem"], found["block.label"], found["block.read_only"]) == ("ext4", "my root", True)
+    assert look(tree)["block_sda2"].identity == "block/place/block%2Fserial%2F5VE12345%2F2"
+
+
+def test_an_optical_drive_has_no_size_but_its_medium_has(tree: Tree) -> None:
+    disk(tree, removable="1", size="2097151")
+    (tree.sys / DISK / "device/type").write_text("5\n")
+    found = facts(tree, "block_sda")
+    assert (found["storage.drive_type"], found["removable.media"]) == ("cdrom", False)
+    assert not {"storage.size", "block.size", "removable.size"} & set(found)
+
+
+@pytest.mark.parametrize("name", ["loop0", "ram0", "zram0"])
+def test_what_the_kernel_made_in_advance_comes_in_when_it_has_a_size(tree: Tree, name: str) -> None:
+    folder = tree.device(BLOCK, f"devices/virtual/block/{name}", uevent="DEVTYPE=disk\n", size="0", dev="7:0")
+    assert f"block_{name}" not in look(tree)
+    (folder / "size").write_text("8\n")
+    assert facts(tree, f"block_{name}")["block.size"] == 4096
+    assert "storage" not in capabilities(tree, f"block_{name}")
+
+
+def test_a_loop_device_is_known_by_its_file_and_a_zram_has_an_algorithm(tree: Tree) -> None:
+    tree.device(BLOCK, "devices/virtual/block/loop0", uevent="DEVTYPE=disk\n", size="8", loop__backing_file="/a.img",
+                loop__offset="512")  # fmt: skip
+    tree.device(
+        BLOCK, "devices/virtual/block/zram0", uevent="DEVTYPE=disk\n", size="8", comp_algorithm="lzo [lz4] zstd"
+    )
+    assert look(tree)["block_loop0"].identity == "block/guid/%2Fa.img"
+    assert facts(tree, "block_loop0")["loop.offset"] == 512
+    assert facts(tree, "block_zram0")["zram.algorithm"] == "lz4"
+
+
+WORDS = " 0 0 0 0"  # so that what comes before is the word of keys 256 to 319
+
+
+@pytest.mark.parametrize(
+    "ev, key, rel, absolute, properties, kind",
+    [
+        ("120013", "fffffffffffffffe", "0", "0", "0", "keyboard"),
+        ("3", "10000000000000 0", "0", "0", "0", None),
+        ("17", f"70000{WORDS}", "103", "0", "0", "mouse"),
+        ("b", f"e520 10000{WORDS}", "0", "660800011000003", "1", "touchpad"),
+        ("b", f"400 0{WORDS}", "0", "3", "2", "touchscreen"),
+        ("b", f"c01 0{WORDS}", "0", "1000003", "0", "tablet"),
+        ("1b", f"ffff00000000{WORDS}", "0", "3003f", "0", "joystick"),
+        ("1b", f"7fdb000000000000{WORDS}", "0", "3003f", "0", "joystick"),
+        ("21", "0", "0", "0", "0", "switch"),
+    ],
+)
+def test_what_an_input_device_is_follows_from_its_events(  # noqa: PLR0917 - the columns of the table above
+    tree: Tree, ev: str, key: str, rel: str, absolute: str, properties: str, kind: str | None
+) -> None:
+    tree.device("class/input", f"{PCI}/input/input4", name="x", capabilities__ev=ev, capabilities__key=key,
+                capabilities__rel=rel, capabilities__abs=absolute, properties=properties)  # fmt: skip
+    assert capabilities(tree, "input_input4") == ["input", *([kind] if kind else [])]
+
+
+def test_an_input_device_names_its_event_node_and_older_nodes_stay_out(tree: Tree) -> None:
+    tree.device("class/input", f"{PCI}/input/input4", name="Power Button", id__bustype="0019", id__vendor="0000")
+    tree.device("class/input", f"{PCI}/input/input4/event3", uevent="MAJOR=13\nMINOR=67\nDEVNAME=input/event3\n")
+    tree.device("class/input", f"{PCI}/input/input4/js0", uevent="MAJOR=13\nMINOR=0\nDEVNAME=input/js0\n")
+    found = look(tree)
+    assert set(found) == {"computer", "input_input4", "input_event3"}
+    assert facts(tree, "input_input4")["input.node"] == "/dev/input/event3"
+    assert facts(tree, "input_event3")["parent"] == "input_input4"
+
+
+def test_a_virtio_device_has_a_type_with_a_name(tree: Tree) -> None:
+    tree.device("bus/virtio/devices", f"{PCI}/virtio0", vendor="0x1af4", device="0x0001")
+    found = facts(tree, "virtio_virtio0")
+    assert (found["virtio.vendor"], found["virtio.product"], found["virtio.product_name"]) == (0x1AF4, 1, "network")
+
+
+@pytest.mark.parametrize(
+    "size, extended, expected",
+    [(0, 0, 0), (0xFFFF, 0, 0), (4096, 0, 4096 << 20), (0x8000 | 512, 0, 512 << 10), (0x7FFF, 65536, 65536 << 20)],
+)
+def test_a_memory_module_has_the_size_that_smbios_says(size: int, extended: int, expected: int) -> None:
+    entry = bytes([17, 0x22]) + bytes(10) + size.to_bytes(2, "little") + bytes(14) + extended.to_bytes(4, "little")
+    assert memory.module_size(entry) == expected
+
+
+def test_memory_without_smbios_is_the_sum_of_the_blocks_that_are_online(tree: Tree) -> None:
+    (tree.sys / "class/net").mkdir()
+    for number, state in enumerate(("online", "online", "offline")):
+        folder = tree.sys / f"devices/system/memory/memory{number}"
+        folder.mkdir(parents=True)
+        (folder / "state").write_text(f"{state}\n")
+    (tree.sys / "devices/system/memory/block_size_bytes").write_text("8000000\n")
+    assert facts(tree, "computer")["system.memory"] == 2 * 0x8000000
+
+
+def test_a_fact_that_is_not_what_it_must_be_is_left_out_and_said_and_the_rest_stays(
+    tree: Tree, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree.device(NET, f"{PCI}/net/eth9", type="1", mtu="many", address="not:a:mac", operstate="up")
+    with caplog.at_level(logging.WARNING):
+        found = facts(tree, "net_eth9")
+    assert found["net.link"] == "up"
+    assert not {"net.mtu", "net.address"} & set(found)
+    assert sorted(record.__dict__["fact"] for record in caplog.records) == ["net.address", "net.mtu"]
+
+
+def test_every_source_is_of_a_fact_and_every_fact_of_a_described_class_has_a_source() -> None:
+    described = describe.sources()
+    undescribed = {"scsihost", "fc"}
+    named = {cls.type_ for cls in (*BUSES.values(), *CAPABILITIES.values())} - undescribed
+    paths = {
+        f"{cls.type_}.{fact.label}"
+        for cls in (*BUSES.values(), *CAPABILITIES.values())
+        if cls.type_ in named
+        for part in (cls, cls.state_class)
+        for slot in shape_of(part).slots
+        for fact in slot.facts
+    } | {
+        f"{cls.type_}.{fact.label}"
+        for cls in (*BUSES.values(), *CAPABILITIES.values())
+        if cls.type_ in named
+        for fact in shape_of(cls.state_class).attributes
+        if fact.label != "unread"
+    }
+    assert set(described) == paths
+    assert all(re.search(r"\w", source) for source in described.values())
