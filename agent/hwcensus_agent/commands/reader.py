@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 #: The longest deadline a command may have (docs/protocol.md).
 LONGEST_DEADLINE = timedelta(days=7)
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
-#: Milliseconds the broker holds a question that has no answer yet; a command is answered at once.
-FETCH_WAIT_MS = 5000
+#: Milliseconds the broker holds a question that has no answer yet. Kafka answers as soon as a command is there; the
+#: embedded broker answers only after the wait, so that it wants the short one.
+FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 5000, 100
 POLL_MS = 60_000
 
 Receive = Callable[[bytes, Mapping[str, bytes]], None]
@@ -29,8 +30,10 @@ Receive = Callable[[bytes, Mapping[str, bytes]], None]
 class CommandReader:
     """Gives every record of one partition to `receive`, in order."""
 
-    def __init__(self, settings: KafkaSettings, partition: int, receive: Receive) -> None:
-        self._settings, self._receive = settings, receive
+    def __init__(
+        self, settings: KafkaSettings, partition: int, receive: Receive, *, fetch_wait_ms: int = FETCH_WAIT_MS
+    ) -> None:
+        self._settings, self._receive, self._fetch_wait_ms = settings, receive, fetch_wait_ms
         self._place = TopicPartition(settings.commands_topic, partition)
         self._away = False
 
@@ -40,7 +43,7 @@ class CommandReader:
         while True:
             consumer = AIOKafkaConsumer(
                 **consumer_arguments(self._settings, "hwcensus-agent-commands", group=None),
-                fetch_max_wait_ms=FETCH_WAIT_MS,
+                fetch_max_wait_ms=self._fetch_wait_ms,
             )
             try:
                 await consumer.start()

@@ -1,0 +1,124 @@
+"""The agent's reader of commands against real Kafka and the embedded broker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+
+from hwcensus.broker import EmbeddedBroker
+from hwcensus.kafka import KafkaSettings, producer_arguments
+from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
+from tests.fixtures.kafka import Kafka, Topics
+
+LIMIT = 40.0
+PARTITION = 1
+
+
+class Heard:
+    """What a reader gave."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+        self.headers: list[Mapping[str, bytes]] = []
+
+    def receive(self, value: bytes, headers: Mapping[str, bytes]) -> None:
+        self.values.append(value)
+        self.headers.append(headers)
+
+    async def until(self, value: bytes) -> None:
+        async with asyncio.timeout(LIMIT):
+            while value not in self.values:  # noqa: ASYNC110 - the reader knows no event to set
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def reading(settings: KafkaSettings, heard: Heard, wait: int = FETCH_WAIT_MS) -> AsyncIterator[None]:
+    task = asyncio.create_task(CommandReader(settings, PARTITION, heard.receive, fetch_wait_ms=wait).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def write(settings: KafkaSettings, *values: bytes, partition: int = PARTITION) -> None:
+    async with AIOKafkaProducer(**producer_arguments(settings, "test")) as producer:
+        for value in values:
+            await producer.send_and_wait(
+                settings.commands_topic, value, partition=partition, headers=[("host", b"h"), ("type", b"ping")]
+            )
+
+
+def of(kafka: Kafka, topics: Topics) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap_servers=(kafka.bootstrap,), events_topic=topics.events, commands_topic=topics.commands
+    )
+
+
+async def test_what_was_written_before_and_after_the_start_is_read_in_order_from_one_partition(
+    kafka: Kafka, kafka_topics: Callable[..., Topics]
+) -> None:
+    settings, heard = of(kafka, kafka_topics()), Heard()
+    await write(settings, b"1", b"2")
+    await write(settings, b"not ours", partition=0)
+    async with reading(settings, heard):
+        await heard.until(b"2")
+        await write(settings, b"3")
+        await heard.until(b"3")
+    assert heard.values == [b"1", b"2", b"3"]
+    assert heard.headers[0] == {"host": b"h", "type": b"ping"}
+
+
+async def test_every_start_reads_again_what_can_still_be_valid(
+    kafka: Kafka, kafka_topics: Callable[..., Topics]
+) -> None:
+    settings = of(kafka, kafka_topics())
+    await write(settings, b"1")
+    for _ in range(2):
+        heard = Heard()
+        async with reading(settings, heard):
+            await heard.until(b"1")
+
+
+async def test_a_reader_that_starts_before_kafka_waits_for_it(own_kafka: Kafka) -> None:
+    settings, heard = of(own_kafka, own_kafka.create_topics()), Heard()
+    await write(settings, b"1")
+    own_kafka.stop()
+    async with reading(settings, heard):
+        await asyncio.sleep(0)
+        own_kafka.start()
+        await heard.until(b"1")
+
+
+async def test_a_reader_outlives_kafkas_absence(own_kafka: Kafka) -> None:
+    settings, heard = of(own_kafka, own_kafka.create_topics()), Heard()
+    async with reading(settings, heard):
+        await write(settings, b"1")
+        await heard.until(b"1")
+        own_kafka.kill()
+        own_kafka.start()
+        await write(settings, b"2")
+        await heard.until(b"2")
+
+
+async def test_a_topic_made_anew_is_read_from_its_beginning(own_kafka: Kafka) -> None:
+    topics = own_kafka.create_topics()
+    settings, heard = of(own_kafka, topics), Heard()
+    async with reading(settings, heard):
+        await write(settings, b"1", b"2", b"3")
+        await heard.until(b"3")
+        own_kafka.delete(topics.commands)
+        own_kafka.create(topics.commands, 4)
+        await write(settings, b"4")
+        await heard.until(b"4")
+
+
+async def test_the_embedded_broker_knows_no_times_and_is_read_from_the_beginning(embedded: EmbeddedBroker) -> None:
+    settings, heard = KafkaSettings(bootstrap_servers=(embedded.address,)), Heard()
+    await write(settings, b"1")
+    async with reading(settings, heard, EMBEDDED_FETCH_WAIT_MS):
+        await heard.until(b"1")
+        await write(settings, b"2")
+        await heard.until(b"2")
+    assert heard.values == [b"1", b"2"]
