@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def _run(settings: AgentSettings) -> int:
     from hwcensus_agent.run import run_agent
 
     log.setup(level=settings.log.level, style=settings.log.style)
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # what matters of it, publisher and reader say once
     asyncio.run(run_agent(settings, HostLook(settings.census)))
     return 0
 

@@ -10,7 +10,7 @@ from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.executors import EXECUTORS
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy
-from hwcensus_agent.commands.reader import CommandReader
+from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
 from hwcensus_agent.commands.runner import Commands
 from hwcensus_agent.keys import PinnedKeys
 from hwcensus_agent.news import MANIFEST, PRESENT, RESULT
@@ -57,7 +57,13 @@ class Orders:
 
     async def run(self) -> None:
         """Reads and carries out for ever; cancel it to stop."""
-        reader = CommandReader(self._settings.kafka, await self._partition, self._commands.receive)
+        embedded = self._settings.publisher.hold_back_bytes > 0
+        reader = CommandReader(
+            self._settings.kafka,
+            await self._partition,
+            self._commands.receive,
+            fetch_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else FETCH_WAIT_MS,
+        )
         async with asyncio.TaskGroup() as both:
             both.create_task(reader.run())
             both.create_task(self._commands.run())
