@@ -119,13 +119,25 @@ class Enumerator:
         A device that is new to us, and that udev has not finished, is left out: udev tells when it has.
         """
         host = HostView(self._sysroot)
-        wanted = frozenset(_with_relatives(host, paths, names))
+        wanted = frozenset(self._with_relatives(host, paths, names))
         found = {path: _subsystem(host, path) for path in map(path_of, wanted)}
         known = _Known(identities=identities, names=names, former=former)
         others = _Known(identities=_without(identities, wanted), names=_without(names, wanted))
         self._holders.forget(wanted)
         candidates = {path: subsystem for path, subsystem in found.items() if self._is_candidate(subsystem)}
         return Enumeration(devices=self._look(host, candidates, known, others, finished_only=True), paths=wanted)
+
+    def _with_relatives(self, host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
+        """The keys, and those of devices that are described otherwise when these came, changed or went."""
+        wanted = set(keys)
+        for key in keys:
+            wanted |= _fed_by(host, key)
+            came = key not in names and self._is_candidate(_subsystem(host, path_of(key)))
+            if came or (key in names and not host.is_there(key)):  # those below get another parent, or are gone too
+                wanted.update(other for other in names if other.startswith(f"{key}/"))
+            if came:  # or has another name: it can be named now by what it is linked with
+                wanted |= _linked(host, key)
+        return wanted
 
     def _is_candidate(self, subsystem: str) -> bool:
         return subsystem == COMPUTER or is_candidate(subsystem, self._include)
@@ -221,18 +233,6 @@ def _parent(key: str, names: Mapping[str, str]) -> str | None:
     while above and above not in names:
         above = above.rpartition("/")[0]
     return names.get(above, COMPUTER)
-
-
-def _with_relatives(host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
-    """The keys, and those of devices that are described otherwise when these came, changed or went."""
-    wanted = set(keys)
-    for key in keys:
-        wanted |= _fed_by(host, key)
-        if (key in names) != host.is_there(key):  # came or went: those below have another parent, or are gone too
-            wanted.update(other for other in names if other.startswith(f"{key}/"))
-        if key not in names:  # came, or has another name: it can be named now by what it is linked with
-            wanted |= _linked(host, key)
-    return wanted
 
 
 def _fed_by(host: HostView, key: str) -> set[str]:

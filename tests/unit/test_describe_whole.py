@@ -229,6 +229,7 @@ def test_names_of_any_bytes_come_and_go_as_keys_and_paths(tree: Tree, name: byte
     assert path_of(key_of(syspath)) == syspath
     (one,) = host.some(key_of(syspath).removeprefix("/sys/")).devices
     assert one == host.devices[key_of(syspath)]
+    assert document.survey(one.element).facts["net.interface"] == key_of(text)
 
 
 def net(**more: object) -> Callable[[str | None], Device]:

@@ -158,9 +158,13 @@ def _allowed(fact: Fact, value: Value | tuple[str, ...]) -> Value | tuple[str, .
         if isinstance(one, int):
             if one < 0:
                 raise ValueError(f"{one} is below zero")
-        elif not _pattern(fact.kind.pattern).fullmatch(one):
+        elif not _XML.fullmatch(one) or not _pattern(fact.kind.pattern).fullmatch(one):
             raise ValueError(f"{one!r} is no {fact.kind.name}")
     return value
+
+
+#: What XML can carry, and does not normalise; a view gives nothing else, other sources might.
+_XML = re.compile("[\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 
 
 @cache

@@ -3,10 +3,12 @@
 Addresses of higher layers are no business of a census of hardware.
 """
 
+import os
 from collections.abc import Mapping
 
 from hwcensus.classes.net import Bond, Bridge, Ethernet, Net, NetState, Vlan, Wireless
 from hwcensus.device import Capability
+from hwcensus.fact import printable
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.facts import NOT_NOW, Facts, number, text, worked_out
 from hwcensus_agent.host import HostView
@@ -51,7 +53,7 @@ def _significant(address: str | None, view: View) -> str | None:
 
 @worked_out("the kernel's name")
 def interface(view: View, _: HostView) -> str:
-    return view.kernel_name
+    return printable(os.fsencode(view.kernel_name))
 
 
 @worked_out("rtnetlink IFLA_PERM_ADDRESS, else sysfs `address` where `addr_assign_type` is 0, else sysfs `address`")
