@@ -23,6 +23,8 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
 #: embedded broker answers only after the wait, so that it wants the short one.
 FETCH_WAIT_MS, EMBEDDED_FETCH_WAIT_MS = 5000, 100
 POLL_MS = 60_000
+#: How often aiokafka's fetcher turns for nothing; by default five times a second.
+IDLE_TURN_MS = 2000
 
 Receive = Callable[[bytes, Mapping[str, bytes]], None]
 
@@ -44,6 +46,7 @@ class CommandReader:
             consumer = AIOKafkaConsumer(
                 **consumer_arguments(self._settings, "hwcensus-agent-commands", group=None),
                 fetch_max_wait_ms=self._fetch_wait_ms,
+                consumer_timeout_ms=IDLE_TURN_MS,
             )
             try:
                 await consumer.start()

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(words)
         sys.stdout.flush()
     except HwcensusError as error:
-        print(f"hwcensus: {one_line(with_hint(error))}", file=sys.stderr)
+        print(f"hwcensus: {error.code}: {one_line(with_hint(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read has seen enough; Python must not complain about what is still unwritten.

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -123,12 +124,24 @@ def _collector_settings(folder: Path, arguments: argparse.Namespace) -> dict[str
 def _agent_settings(folder: Path, arguments: argparse.Namespace) -> dict[str, str]:
     return {
         "HWCENSUS_NAME": arguments.name,
+        **_made_up_id(folder),
         "HWCENSUS_RUNTIME": str(folder / "run"),
         "HWCENSUS_SPOOL_PATH": str(folder / "spool.db"),
         "HWCENSUS_PUBLISHER_HOLD_BACK_BYTES": str(HOLD_BACK_BYTES),
         "HWCENSUS_COMMANDS_KEYS": str(folder / "signing-key.pub"),
         "HWCENSUS_COMMANDS_POLICY": str(folder / "policy.toml"),
     }
+
+
+def _made_up_id(folder: Path) -> dict[str, str]:
+    """An id for a host that has none that we may read (a bare container): made once, kept with the state."""
+    sources = (Path("/sys/class/dmi/id/product_uuid"), Path("/etc/machine-id"))
+    if any(os.access(source, os.R_OK) and source.stat().st_size for source in sources):
+        return {}
+    kept = folder / "host-id"
+    if not kept.exists():
+        kept.write_text(f"{uuid.uuid4()}\n")
+    return {"HWCENSUS_HOST": kept.read_text().strip()}
 
 
 def _check(settings: dict[str, str], module: str, *words: str) -> None:
