@@ -141,6 +141,18 @@ def test_a_folder_that_is_no_sysfs_is_refused(tmp_path: Path) -> None:
     assert "no-sysfs" in done.stderr
 
 
+def test_a_terminal_that_shows_only_ascii_gets_what_it_can_show_and_documents_stay_utf_8(t60: str) -> None:
+    environment = program_environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    words = ["--sysroot", t60]
+    done = [
+        subprocess.run([*AGENT, verb, *words, *more], capture_output=True, check=False, env=environment)
+        for verb, *more in (["list", "--tree"], ["dump"])
+    ]
+    assert [one.returncode for one in done] == [0, 0]
+    assert done[0].stdout.isascii()
+    assert len(etree.fromstring(done[1].stdout)) == 91
+
+
 def test_include_brings_in_more_subsystems(t60: str) -> None:
     assert "sound_card0" not in said("list", "--sysroot", t60, "-o", "names").split()
     assert "sound_card0" in said("list", "--sysroot", t60, "--include", "sound", "-o", "names").split()

@@ -6,6 +6,7 @@ The 2008 proposal's verbs on one host: count and list devices, by capability, by
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from io import TextIOWrapper
 
 from hwcensus.errors import Refused
 from hwcensus_agent.enumerate import Enumerator
@@ -53,6 +54,9 @@ def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     """Runs a verb and gives its exit code. Raises HwcensusError, OSError."""
     if arguments.source == "hal":
         raise SourceUnavailable("no hald is reachable: this version has no HAL source, so udev leads (--source udev)")
+    for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show must not end the program
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     return VERBS[arguments.verb](arguments, settings.census)
 
 
@@ -75,7 +79,8 @@ def _show(arguments: argparse.Namespace, census: CensusSettings) -> int:
 def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
     devices = Enumerator(census.sysroot, census.include).everything().devices
     wanted = [lookup.find(devices, name) for name in arguments.devices] or list(devices)
-    print(documents.dump(wanted, bare=len(arguments.devices) == 1))
+    document = documents.dump(wanted, bare=len(arguments.devices) == 1)
+    sys.stdout.buffer.write(document.encode() + b"\n")  # XML without a declaration is UTF-8, whatever the locale
     return 0
 
 

@@ -8,6 +8,7 @@ from lxml import etree
 from hwcensus import document
 from hwcensus.document import JsonValue, Survey
 from hwcensus_agent.enumerate import Described
+from hwcensus_agent.local.visible import visible
 
 
 def dump(devices: Sequence[Described], *, bare: bool) -> str:
@@ -60,4 +61,4 @@ def _lines(one: Described, survey: Survey) -> Iterator[tuple[str, str]]:
 def _text(value: JsonValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return visible(" ".join(value) if isinstance(value, list) else str(value))

@@ -20,6 +20,7 @@ from hwcensus.classes.virtio import VirtioBus
 from hwcensus.device import Device
 from hwcensus.errors import UsageError
 from hwcensus_agent.enumerate import Described
+from hwcensus_agent.local.visible import visible
 
 Devices = Sequence[Described]
 
@@ -114,7 +115,7 @@ def _row(one: Described) -> tuple[str, ...]:
         one.name,
         "-" if bus is None else bus.type_,
         " ".join(capabilities(one)) or "-",
-        one.device.driver or "-",
+        visible(one.device.driver or "-"),
         _what(one.device),
     )
 
@@ -140,7 +141,7 @@ def _what(device: Device) -> str:
                 words += [part.vendor, part.product, part.os]
             case _:
                 pass
-    return " ".join(word for word in words if word)
+    return visible(" ".join(word for word in words if word))
 
 
 def _size(size: int | None) -> str | None:

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator, Sequence
 
-from hwcensus.classes.net import Net
+from hwcensus.classes.net import Net, NetState
 from hwcensus.classes.storage import Storage
 from hwcensus.errors import NotFound
 from hwcensus.names import device_name
@@ -28,7 +28,7 @@ def libvirt_names(one: Described) -> Iterator[str]:
     """The names that libvirt may have for it: with the address of an interface, with model and serial of a disk."""
     net, storage = one.device.capability("net"), one.device.capability("storage")
     if isinstance(net, Net):
-        current = net.state.address if net.state is not None and hasattr(net.state, "address") else None
+        current = net.state.address if isinstance(net.state, NetState) else None
         yield device_name(one.name, current or net.address or "00:00:00:00:00:00")
     if isinstance(storage, Storage) and storage.serial is not None:
         yield device_name(one.name, storage.serial)
