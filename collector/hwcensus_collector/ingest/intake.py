@@ -154,7 +154,7 @@ class Intake:
             return  # nothing but headers of a host never heard of: no row comes of it
         if step.folded:
             tracked.partition = entry.partition
-            counts[record.type] += 1
+            counts[record.type] += record.event is not None
         batch.add(tracked, record, step)
         counts.update(step.notes)
 

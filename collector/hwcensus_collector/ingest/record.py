@@ -91,9 +91,9 @@ class DeadLetter:
 
 def read(message: Message, at: datetime) -> tuple[Record | None, DeadLetter | None]:
     """What a message is: a record; or a dead letter, with the record that stands in its place where headers tell it."""
-    headers: dict[str, str] = {}
+    headers = _text(message.headers[:MAX_HEADERS])
     try:
-        headers = _headers(message)
+        _count(message)
         event = read_event(message.value or b"")
         _agree(headers, event)
         return of_event(event, at), None
@@ -133,10 +133,11 @@ class Contradiction(HwcensusError):
     code = "header-mismatch"
 
 
-def _headers(message: Message) -> dict[str, str]:
+def _count(message: Message) -> None:
     if len(message.headers) > MAX_HEADERS:
-        raise Contradiction(f"{len(message.headers)} headers, at most {MAX_HEADERS} are read", code="too-many-headers")
-    return _text(message.headers)
+        raise InvalidDocument(
+            f"{len(message.headers)} headers, at most {MAX_HEADERS} are read", code="too-many-headers"
+        )
 
 
 def _text(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:

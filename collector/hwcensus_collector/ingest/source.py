@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 #: Milliseconds that one look at Kafka lasts where nothing comes.
 LOOK_MS = 500
+#: Milliseconds after which Kafka is asked for its topics again: how soon a topic made anew is noticed.
+METADATA_MS = 5000
 #: Seconds after which the last record of quiet partitions is compared again: the topic may have been made anew.
 VERIFY_SECONDS = 60.0
 #: Seconds that a partition waits whose next record cannot be folded yet.
@@ -41,7 +43,7 @@ class Source:
         self._look_up, self._lost = look_up, lost
         self._consumer = AIOKafkaConsumer(
             **consumer_arguments(settings.kafka, "hwcensus-ingest", group=settings.kafka.group),
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
         )
         self.generation = 0
         self.positions: Positions = {}
