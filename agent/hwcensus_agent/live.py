@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from hwcensus.errors import HwcensusError
 from hwcensus.instant import now, write_instant
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.look import HostLook, Looked
@@ -97,7 +98,7 @@ class Live:
                 identities[new] = identities.pop(old)
         try:
             looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self.census.sight)
-        except OSError as error:
+        except (OSError, HwcensusError) as error:
             self._look_failed(error)
             return
         self._note(
@@ -107,7 +108,7 @@ class Live:
             )
         )  # fmt: skip
 
-    def _look_failed(self, error: OSError) -> None:
+    def _look_failed(self, error: Exception) -> None:
         """The host could not be listed: nothing is concluded from that, and it is tried again."""
         logger.warning("a look failed; what was known stays", extra={"why": str(error)})
         asyncio.get_running_loop().call_later(RETRY_S, self.look_again)

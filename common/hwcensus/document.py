@@ -15,6 +15,7 @@ from hwcensus.classes import BUSES, CAPABILITIES
 from hwcensus.device import Device, Part
 from hwcensus.errors import InvalidDocument
 from hwcensus.fact import Fact, Value
+from hwcensus.identity import is_bogus
 from hwcensus.shape import Slot, shape_of
 
 #: Bytes of XML that are looked at: Kafka's largest record (topics.py) bounds what is compressed, this what comes out.
@@ -207,7 +208,7 @@ def _survey_leaf(child: etree._Element, table: _Table, into: dict[str, JsonValue
         if len(text) > MAX_TEXT:
             raise InvalidDocument(f"{table.prefix}{fact.label}: {len(text)} characters, at most {MAX_TEXT}")
         into[table.prefix + fact.label] = fact.kind.read(text)
-        if fact.identifier is not None:
+        if fact.identifier is not None and not is_bogus(text):
             own = fact.own and (fact.own_if is None or child.get(fact.own_if) == "yes")
             found.identifiers.append(Identifier(kind=fact.identifier, value=text, own=own))
 

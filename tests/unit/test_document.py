@@ -97,3 +97,12 @@ def test_a_text_that_is_longer_than_any_fact_is_refused() -> None:
     element = etree.fromstring(f"<device><name>{'x' * (document.MAX_TEXT + 1)}</name></device>")
     with pytest.raises(InvalidDocument, match="at most"):
         document.survey(element)
+
+
+def test_a_serial_that_says_nothing_is_a_fact_but_no_identifier() -> None:
+    storage = '<capability type="storage"><serial>{}</serial></capability>'
+    for serial, kinds in (("To be filled by O.E.M.", []), ("5VE12345", ["serial"])):
+        device = document.parse(f"<device><name>block_sda</name>{storage.format(serial)}</device>".encode())
+        found = document.survey(device)
+        assert found.facts["storage.serial"] == serial
+        assert [identifier.kind for identifier in found.identifiers] == kinds
