@@ -1,0 +1,131 @@
+"""`hwcensus-collector` by hand: topics, db, ingest --once, host accept, and how it says no."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from hwcensus.event import Event
+from hwcensus_collector import database, tables
+from tests.fixtures.kafka import Kafka, free_port
+from tests.fixtures.process import program_environment
+from tests.fixtures.simulated_host import Nic, SimulatedHost
+
+
+def collector(*words: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    variables = {f"HWCENSUS_{name}": value for name, value in environment.items()}
+    command = [sys.executable, "-m", "hwcensus_collector.main", *map(str, words)]
+    return subprocess.run(
+        command,
+        env=program_environment(**variables),
+        input=stdin.encode(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def text_of(*events: Event) -> str:
+    return "\n".join(event.to_bytes().decode() for event in events)
+
+
+@pytest.fixture
+def upgraded(database_url: str) -> str:
+    done = collector("db", "upgrade", DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout) == (0, b"empty -> 0001\n")
+    return database_url
+
+
+def test_a_file_of_events_goes_through_the_same_fold(upgraded: str, tmp_path: Path) -> None:
+    host = SimulatedHost()
+    events = [host.hello(), host.add(Nic(1)), host.change_facts(1, "igb"), host.heartbeat()]
+    (tmp_path / "events.xml").write_text(text_of(*events))
+    done = collector("ingest", "--once", tmp_path / "events.xml", DATABASE_URL=upgraded)
+    assert done.stdout == b"add 1\nchange 1\nheartbeat 1\nhello 1\n"
+    again = collector("ingest", "--once", "-", stdin=text_of(*events), DATABASE_URL=upgraded)
+    assert again.stdout == b"duplicate 3\nheartbeat 1\n"
+    checked = collector("db", "check", DATABASE_URL=upgraded)
+    assert (checked.returncode, checked.stdout) == (0, b"")
+
+
+def test_a_file_with_a_broken_event_is_not_stored_at_all(upgraded: str) -> None:
+    host = SimulatedHost()
+    text = text_of(host.hello()) + "<event><nothing/></event>"
+    done = collector("ingest", "--once", "-", stdin=text, DATABASE_URL=upgraded)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"hwcensus-collector: unknown-format: event 2: ")
+    engine = database.open_engine(upgraded)
+    with engine.connect() as connection:
+        assert connection.execute(sql.select(tables.host)).all() == []
+    engine.dispose()
+
+
+def test_a_missing_file_is_not_found(upgraded: str) -> None:
+    done = collector("ingest", "--once", "/nowhere/at/all", DATABASE_URL=upgraded)
+    assert (done.returncode, b"/nowhere/at/all" in done.stderr) == (3, True)
+
+
+def test_the_check_finds_what_somebody_changed(upgraded: str) -> None:
+    host = SimulatedHost()
+    collector("ingest", "--once", "-", stdin=text_of(host.hello(), host.add(Nic(1))), DATABASE_URL=upgraded)
+    engine = database.open_engine(upgraded)
+    with engine.begin() as connection:
+        connection.execute(sql.update(tables.host).values(count=7))
+        connection.execute(sql.update(tables.document).values(body=b"<device/>"))
+    engine.dispose()
+    done = collector("db", "check", DATABASE_URL=upgraded)
+    assert done.returncode == 1
+    assert done.stdout.decode().splitlines() == [
+        f"{host.host} {Nic(1).identity}: its document has another digest",
+        f"{host.host}: count is 7, recomputed 1",
+    ]
+
+
+def test_a_person_settles_a_conflict(upgraded: str) -> None:
+    host = SimulatedHost()
+    clone = SimulatedHost(host.host, macs=("52:54:00:ff:00:00",))
+    events = text_of(host.hello(), host.add(Nic(1)), clone.hello())
+    collector("ingest", "--once", "-", stdin=events, DATABASE_URL=upgraded)
+    done = collector("host", "accept", "db7", DATABASE_URL=upgraded)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{host.host}: stream {clone.stream}\n")
+    again = collector("host", "accept", "db7", DATABASE_URL=upgraded)
+    assert (again.returncode, b"no-conflict" in again.stderr) == (4, True)
+    unknown = collector("host", "accept", "db8", DATABASE_URL=upgraded)
+    assert (unknown.returncode, b"db7" in unknown.stderr) == (3, True)
+
+
+def test_nothing_works_on_a_database_without_schema(sqlite_url: str) -> None:
+    done = collector("run", DATABASE_URL=sqlite_url)
+    assert (done.returncode, b"hwcensus-collector db upgrade" in done.stderr) == (1, True)
+
+
+def test_settings_are_shown_with_their_origin() -> None:
+    done = collector("run", "--show-config", INGEST_STATIC="yes")
+    assert done.returncode == 0
+    assert "static = true  # HWCENSUS_INGEST_STATIC" in done.stdout.decode().splitlines()
+    wrong = collector("run", INGEST_STATICS="yes")
+    assert (wrong.returncode, b"HWCENSUS_INGEST_STATIC?" in wrong.stderr) == (2, True)
+
+
+def test_topics_are_made_once_and_checked(kafka: Kafka) -> None:
+    names = {"KAFKA_EVENTS_TOPIC": f"events-{free_port()}", "KAFKA_COMMANDS_TOPIC": f"commands-{free_port()}"}
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, **names}
+    made = collector("topics", "apply", **environment)
+    assert made.stdout.decode() == f"made: {', '.join(names.values())}\n", made.stderr
+    again = collector("topics", "apply", **environment)
+    assert (again.returncode, again.stdout) == (0, b"nothing to do\n")
+
+
+def test_a_topic_that_is_not_as_it_must_be_is_said(kafka: Kafka) -> None:
+    topics = kafka.create_topics(events_partitions=2, commands_partitions=64)
+    done = collector(
+        "topics",
+        "apply",
+        KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap,
+        KAFKA_EVENTS_TOPIC=topics.events,
+        KAFKA_COMMANDS_TOPIC=topics.commands,
+    )
+    assert done.returncode == 1
+    assert f"{topics.events}: 2 partitions, must be 12 at least" in done.stderr.decode()
