@@ -61,7 +61,7 @@ def _staged(connection: Connection, target: Target, rows: Sequence[Row], stateme
 
 
 def _copy(connection: Connection, table: str, target: Target, rows: Sequence[Row]) -> None:
-    raw = cast("psycopg.Connection[tuple[object, ...]]", connection.connection.driver_connection)
+    raw = cast(psycopg.Connection[tuple[object, ...]], connection.connection.driver_connection)
     statement = f"COPY {table} ({_names(target.columns)}) FROM STDIN (FORMAT BINARY)"
     with raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types([_type(target, name) for name in target.columns])
