@@ -21,7 +21,8 @@ from hwcensus_agent.notify import notify, watchdog_seconds
 from hwcensus_agent.orders import Orders
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings
-from hwcensus_agent.sources import SOURCES, Source, UdevSource, Watch
+from hwcensus_agent.sources import SOURCES, Hint, Source, UdevSource, Watch
+from hwcensus_agent.sources.unannounced import Unannounced
 from hwcensus_agent.spool import Spool
 from hwcensus_agent.wake import wake
 
@@ -65,10 +66,12 @@ class Agent:
             sysroot=self._settings.census.sysroot,
             recheck_every=self._settings.census.recheck_s,
             known=self._known,
-            checks=[self._check_udev],
+            checks=[self._check],
         )
         sources = tuple(make(watch) for make in SOURCES.values())
         self._udev = next(source for source in sources if isinstance(source, UdevSource))
+        # Reads what it compares with before the first look, as the others subscribe before it.
+        self._unannounced = Unannounced(self._settings.census.sysroot, self._hint)
         for source in sources:
             source.start()
             if not source.works:
@@ -78,8 +81,13 @@ class Agent:
     def _known(self) -> list[str]:
         return self._live.census.keys()
 
-    def _check_udev(self) -> None:
+    def _hint(self, hint: Hint) -> None:
+        self._live.hint(hint)
+
+    def _check(self) -> None:
+        """Every few seconds, by the clock."""
         self._udev.check()
+        self._unannounced.check()
 
     async def _work(self, sources: tuple[Source, ...]) -> None:
         spool = self._open_spool()
