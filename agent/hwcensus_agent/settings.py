@@ -6,6 +6,7 @@ from pathlib import Path
 from hwcensus.config import section, setting
 from hwcensus.errors import ConfigError
 from hwcensus.kafka import KafkaSettings
+from hwcensus.log import LogSettings
 
 SOURCES = ("auto", "udev")
 
@@ -44,14 +45,6 @@ class CommandSettings:
 
     keys: Path = setting(Path("/etc/hwcensus/command-keys"), "public keys of the collector, one base64 line each")
     policy: Path = setting(Path("/etc/hwcensus/policy.toml"), "what may be created and destroyed on this host")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogSettings:
-    """What is said, and how."""
-
-    level: str = setting("INFO", "least level that is logged", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-    style: str = setting("auto", "readable on a terminal, JSON elsewhere", choices=("auto", "text", "json"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from hwcensus.config import section, setting
 from hwcensus.errors import ConfigError
 from hwcensus.kafka import KafkaSettings
+from hwcensus.log import LogSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +77,6 @@ class CommandSettings:
     )
     deadline: float = setting(600.0, "seconds that a command has by default")
     deadline_max: float = setting(7 * 24 * 3600.0, "seconds that a command may have at most")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogSettings:
-    """What is logged to stderr."""
-
-    level: str = setting("INFO", "least level that is written", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-    style: str = setting("auto", "text, json, or text on a terminal only", choices=("auto", "text", "json"))
 
 
 @dataclass(frozen=True, kw_only=True)

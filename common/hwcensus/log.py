@@ -7,14 +7,25 @@ journal's. The standard library's loggers are used as they are: `logging.getLogg
 import json
 import logging
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TextIO, get_args
+
+from hwcensus.config import setting
 
 Style = Literal["auto", "text", "json"]
 STYLES: tuple[str, ...] = get_args(Style)
 
 # What every record has anyway; all else came in by `extra`.
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """The section `log` of every program's settings."""
+
+    level: str = setting("INFO", "least level that is written", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    style: str = setting("auto", "readable on a terminal, JSON elsewhere", choices=STYLES)
 
 
 def setup(stream: TextIO | None = None, level: str = "INFO", style: str = "auto") -> None:
