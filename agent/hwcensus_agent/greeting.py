@@ -26,7 +26,7 @@ class Greeting:
     creatable: tuple[str, ...]
     sources: tuple[Source, ...]
 
-    def begin(self, spool: Spool, commands_partition: int | None) -> None:
+    def begin(self, spool: Spool, commands_partition: int | None, moved_from: int | None) -> None:
         """Begins a new stream and numbers its hello, before anything else is numbered in it."""
         alive = spool.remembered("alive")
         after_stream, after_seq = spool.begin_stream()
@@ -38,6 +38,7 @@ class Greeting:
                     after_stream=after_stream, after_seq=after_seq if after_stream is not None else None,
                     count=spool.count, digest=write_total(spool.digest), state_digest=write_total(spool.state_digest),
                     down_since=None if alive is None else read_instant(alive), boot=self.boot,
+                    moved_from=moved_from,
                     evidence=self.evidence, agent=_agent_state(), sources=tuple(_states(self.sources)),
                     creatable=self.creatable, commands_partition=commands_partition,
                 )

@@ -39,9 +39,11 @@ class Publisher:
         self.too_large = 0
         #: Holds the publisher back where the broker forgets what nobody has read.
         self.hold_back: HoldBack | None = None
-        #: Begins a stream, given the number of partitions of the commands topic (None: there is no such topic).
-        self.greet: Callable[[int | None], None] | None = None
+        #: Begins a stream, given the number of partitions of the commands topic (None: there is no such topic) and the
+        #: events partition that is no more, if the host had to move.
+        self.greet: Callable[[int | None, int | None], None] | None = None
         self._greeted = False
+        self._moved_from: int | None = None
         self._away_since: float | None = None
 
     @property
@@ -132,6 +134,7 @@ class Publisher:
         """The partition is picked once, and again only when it no longer exists."""
         there = await producer.partitions_for(self._settings.events_topic)
         if self.partition is None or self.partition not in there:
+            self._moved_from, self._greeted = self.partition, False
             self._spool.remember("events-partition", str(partition_of(self._host, len(there))))
 
     async def _greet(self, producer: AIOKafkaProducer) -> None:
@@ -141,8 +144,8 @@ class Publisher:
             commands = len(await producer.partitions_for(self._settings.commands_topic))
         except UnknownTopicOrPartitionError:
             commands = 0
-        self.greet(commands or None)
-        self._greeted = True
+        self.greet(commands or None, self._moved_from)
+        self._greeted, self._moved_from = True, None
 
     def new_stream(self) -> None:
         """Begins a new stream before anything further is numbered."""

@@ -125,7 +125,7 @@ class Agent:
             creatable=orders.creatable,
             sources=sources,
         )
-        publisher.greet = lambda count: greeting.begin(spool, orders.partition(count))
+        publisher.greet = lambda count, moved: greeting.begin(spool, orders.partition(count), moved)
         await self._until_stopped(sources, live, publisher, orders, Pulse(
             self._host, spool, publisher, self._settings.publisher.heartbeat_s
         ))  # fmt: skip
