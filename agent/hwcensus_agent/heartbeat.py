@@ -26,8 +26,7 @@ class Pulse:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(self._interval * random.uniform(1 - JITTER, 1 + JITTER))
-            if self._spool.stream is not None and self._spool.seq > 0 and self._spool.waiting() == 0:
-                await self._publisher.tell(self._beat())
+            self._publisher.beat(self._beat)
 
     def _beat(self) -> Heartbeat:
         spool = self._spool

@@ -1,7 +1,7 @@
 """The spool's outbox to Kafka: one batch at a time, in order, deleted when acknowledged.
 
 A failure of any kind sends the same bytes again under the same numbers; the collector drops what it has. The partition
-is the spool's, picked once. What may be sent without a number (heartbeats) goes through `tell`.
+is the spool's, picked once. Heartbeats, which have no number, go through `beat`.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ class Publisher:
         self.greet: Callable[[int | None, int | None], None] | None = None
         self._greeted = False
         self._moved_from: int | None = None
+        self._beat: Callable[[], Event] | None = None
         self._away_since: float | None = None
 
     @property
@@ -59,6 +60,7 @@ class Publisher:
                 await self._connect()
                 retry = FIRST_RETRY_S
                 await self.drain()
+                await self._tell_beat()
                 if self._greeted or self.greet is None:
                     await self.woken.wait()
             except (KafkaError, OSError) as error:
@@ -83,20 +85,20 @@ class Publisher:
             await self._send(sending)
             self._say_back()
 
-    async def tell(self, event: Event) -> bool:
-        """Sends an event that has no number, if Kafka is there. Whether it went."""
-        if self._producer is None or self.partition is None:
-            return False
-        try:
-            await self._producer.send_and_wait(
-                self._settings.events_topic, event.to_bytes(), key=self._host.encode(), partition=self.partition,
-                headers=event.headers(),
-            )  # fmt: skip
-        except (KafkaError, OSError) as error:
-            self._say_away(error)
-            self.woken.set()
-            return False
-        return True
+    def beat(self, build: Callable[[], Event]) -> None:
+        """Sends a heartbeat as soon as nothing waits; it goes the events' way, so that none can overtake it."""
+        self._beat = build
+        self.woken.set()
+
+    async def _tell_beat(self) -> None:
+        build, self._beat = self._beat, None
+        if build is None or self._producer is None or self._spool.waiting():
+            return
+        event = build()
+        await self._producer.send_and_wait(
+            self._settings.events_topic, event.to_bytes(), key=self._host.encode(), partition=self.partition,
+            headers=event.headers(),
+        )  # fmt: skip
 
     async def last_words(self) -> None:
         """Sends what waits, where Kafka is there; what cannot be sent stays in the spool."""
