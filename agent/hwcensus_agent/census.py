@@ -73,15 +73,17 @@ class Census:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
         before = dict(self._by_key)
         present = {sight.identity: sight for sight in glance.seen}
-        news = [self._went(sight, glance) for sight in self._missing(glance, present)]
+        leaving = [*self._missing(glance, present), *self._flapped(glance)]
+        leaving.sort(key=lambda sight: sight.key.count("/"), reverse=True)
+        news = [self._went(sight, glance, present) for sight in leaving]
         for sight in glance.seen:
             news += self._came_or_stayed(sight, glance, before)
         return [self._caused(one) for one in news]
 
     def _missing(self, glance: Glance, present: Mapping[str, Sight]) -> list[Sight]:
         looked: Collection[str] = self._by_key if glance.paths is None else glance.paths | set(glance.moved.values())
-        renamed = {self._by_key.get(old) for old in glance.moved.values()}
-        taken_over = {self._by_key.get(sight.key) for sight in present.values()}
+        renamed = {self._by_key.get(glance.moved.get(sight.key, "")) for sight in present.values()}
+        taken_over = {self._by_key.get(sight.key) for sight in present.values() if self._may_have_been(sight, glance)}
         missing = []
         for identity, sight in self._sights.items():
             if sight.key not in looked or identity in present:
@@ -90,30 +92,35 @@ class Census:
                 continue  # the same device under another identity: one change with `was`
             if identity not in renamed:
                 missing.append(sight)
-        return sorted(missing, key=lambda sight: sight.key.count("/"), reverse=True)
+        return missing
 
-    def _went(self, sight: Sight, glance: Glance) -> News:
+    def _flapped(self, glance: Glance) -> list[Sight]:
+        """Devices that are there, but went and came again since the last look."""
+        back = [sight.identity for sight in glance.seen if glance.gone.get(sight.key)]
+        return [self._sights[identity] for identity in back if identity in self._sights]
+
+    def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
+        """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""
+        return sight.identity not in self._sights and sight.key not in glance.moved and not glance.gone.get(sight.key)
+
+    def _went(self, sight: Sight, glance: Glance, present: Mapping[str, Sight]) -> News:
         self._forget(sight)
-        return News(type=REMOVE, sight=sight, time=_when(sight, glance), source=glance.source)
+        flaps = glance.gone.get(sight.key, 0) if sight.identity in present else 0
+        stands = flaps if flaps > 1 else None
+        return News(type=REMOVE, sight=sight, time=_when(sight, glance), source=glance.source, stands_for=stands)
 
     def _came_or_stayed(self, sight: Sight, glance: Glance, before: Mapping[str, str]) -> list[News]:
         former = self._sights.get(sight.identity)
-        was = before.get(glance.moved.get(sight.key, sight.key))
+        was = None if glance.gone.get(sight.key) else before.get(glance.moved.get(sight.key, sight.key))
         if former is None and was is not None and was in self._sights:
             return self._became(self._sights[was], sight, glance)
-        flaps = glance.gone.get(sight.key, 0)
-        news = []
-        if former is not None and flaps:
-            stands = flaps if flaps > 1 else None
-            news.append(replace(self._went(former, glance), stands_for=stands))
-            former = None
         time = _when(sight, glance)
         if former is None:
             self._remember(sight)
-            news.append(News(type=ADD, sight=sight, time=time, source=glance.source))
-        elif (former.digest, former.state_hash) != (sight.digest, sight.state_hash):
-            news.append(self._differs(former, sight, time, glance.source))
-        return news
+            return [News(type=ADD, sight=sight, time=time, source=glance.source)]
+        if (former.digest, former.state_hash) != (sight.digest, sight.state_hash):
+            return [self._differs(former, sight, time, glance.source)]
+        return []
 
     def _became(self, former: Sight, sight: Sight, glance: Glance) -> list[News]:
         change = self._differs(former, sight, _when(sight, glance), glance.source)

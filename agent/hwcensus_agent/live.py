@@ -92,10 +92,7 @@ class Live:
 
     async def _look_at(self, ready: Ready) -> None:
         self._heard_at = now()
-        identities, names = self.census.identities(), self.census.names()
-        for new, old in ready.moved.items():
-            if old in identities:
-                identities[new] = identities.pop(old)
+        identities, names = _who_is_where(self.census.identities(), ready), self.census.names()
         try:
             looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self.census.sight)
         except (OSError, HwcensusError) as error:
@@ -146,3 +143,10 @@ class Live:
             logger.debug("%s %s", one.type, one.sight.name, extra={"kind": one.kind, "changed": " ".join(one.changed)})
         if len(news) > 10:
             logger.info("%d devices told", len(news))
+
+
+def _who_is_where(identities: dict[str, str], ready: Ready) -> dict[str, str]:
+    """Path → identity of the devices that stayed: some moved, even into each other's places, and some went."""
+    moved = {new: identities[old] for new, old in ready.moved.items() if old in identities}
+    left = {*ready.moved.values(), *ready.moved, *ready.gone}
+    return {path: identity for path, identity in identities.items() if path not in left} | moved

@@ -1,7 +1,7 @@
 """Hints that wait for quiet: many for one device within a short window become one look. Pure but for what it holds."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -37,6 +37,8 @@ class Pending:
     _windows: dict[str, _Window] = field(default_factory=dict)
     _gone: Counter[str] = field(default_factory=Counter)
     _moved: dict[str, str] = field(default_factory=dict)
+    #: The same by rtnetlink, which tells every rename once more, or only where it led to: heard where udev is silent.
+    _moved_links: dict[str, str] = field(default_factory=dict)
     _everything: bool = False
 
     def hint(self, hint: Hint, at: float) -> None:
@@ -44,12 +46,12 @@ class Pending:
         if hint.action is Action.ENUMERATE:
             self.look_at_everything()
             return
+        leads = hint.source != "rtnetlink"
         if hint.action is Action.MOVE and hint.old_syspath is not None:
-            self._note_move(hint.old_syspath, hint.syspath)
-        if hint.action is Action.REMOVE and hint.source != "rtnetlink" and self._was_there(hint.syspath):
-            self._gone[hint.syspath] += 1
-        window = self._windows.setdefault(hint.syspath, _Window(at, at, now()))
-        window.last = at
+            self._note_move(hint.old_syspath, hint.syspath, leads=leads)
+        if hint.action is Action.REMOVE and leads:
+            self._note_gone(hint.syspath, at)
+        self._open(hint.syspath, at)
 
     def look_at_everything(self) -> None:
         self._everything = True
@@ -65,14 +67,14 @@ class Pending:
         if self._everything:
             due = list(self._windows)
         else:
-            due = [path for path, window in self._windows.items() if self._closes(window) <= at]
+            due = self._with_moves({path for path, window in self._windows.items() if self._closes(window) <= at})
             if not due:
                 return None
         ready = Ready(
             paths=None if self._everything else frozenset(due),
             hinted={path: self._windows.pop(path).at for path in due},
             gone={path: self._gone.pop(path) for path in due if path in self._gone},
-            moved={path: self._moved.pop(path) for path in due if path in self._moved},
+            moved=self._take_moves(due),
         )
         self._everything = False
         return ready
@@ -80,11 +82,36 @@ class Pending:
     def _closes(self, window: _Window) -> float:
         return min(window.last + self.quiet, window.first + self.longest)
 
-    def _note_move(self, old: str, new: str) -> None:
-        self._moved[new] = self._moved.pop(old, old)
-        self._windows.pop(old, None)
-        self._gone.pop(old, None)
+    def _open(self, path: str, at: float) -> None:
+        self._windows.setdefault(path, _Window(at, at, now())).last = at
 
-    def _was_there(self, path: str) -> bool:
+    def _with_moves(self, due: set[str]) -> list[str]:
+        """With what moves link with them: two that changed places are looked at together, or one would seem gone."""
+        links = [*self._moved.items(), *self._moved_links.items()]
+        while more := {path for link in links if due & set(link) for path in link} & self._windows.keys() - due:
+            due |= more
+        return list(due)
+
+    def _take_moves(self, due: Iterable[str]) -> dict[str, str]:
+        found = {path: (self._moved.pop(path, None), self._moved_links.pop(path, None)) for path in due}
+        moved = {path: told or heard for path, (told, heard) in found.items()}
+        return {new: old for new, old in moved.items() if old is not None and old != new}
+
+    def _note_move(self, old: str, new: str, *, leads: bool) -> None:
+        moved = self._moved if leads else self._moved_links
+        if old not in moved and (old in moved.values() or (leads and self._gone.get(old))):
+            return  # the known device of that path went before: what moved is another one
+        moved[new] = moved.pop(old, old)
+        if leads:
+            self._windows.pop(old, None)
+            self._gone.pop(new, None)  # which made room
+
+    def _note_gone(self, path: str, at: float) -> None:
         """A device goes once per appearance: it is in the census, or its coming is among what waits."""
-        return self.is_known(path) or path in self._windows
+        if not self.is_known(path) and path not in self._windows:
+            return
+        self._gone[path] += 1
+        self._moved_links.pop(path, None)
+        old = self._moved.pop(path, None)
+        if old is not None:
+            self._open(old, at)

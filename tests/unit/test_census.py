@@ -138,3 +138,50 @@ def test_what_is_told_of_any_run_of_worlds_adds_up_to_the_last_one(runs: list[di
 def test_an_event_happened_when_it_was_first_hinted_at(at: datetime) -> None:
     (news,) = Census({}).see(glance(bridge("br0"), paths={"br0"}, hinted={f"{FOLDER}/br0": at}))
     assert news.time == at
+
+
+def moved(**paths: str) -> dict[str, str]:
+    return {f"{FOLDER}/{new}": f"{FOLDER}/{old}" for new, old in paths.items()}
+
+
+def as_(sight: Sight, identity: Sight) -> Sight:
+    return replace(sight, identity=identity.identity)
+
+
+def test_a_device_that_made_room_for_a_renamed_one_is_gone() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0"), bridge("br1")))
+    news = census.see(glance(as_(bridge("br1"), bridge("br0")), paths={"br1"}, moved=moved(br1="br0")))
+    assert said(news) == ["remove net_br1", "change net_br1 renumbered"]
+    assert census.identities() == {f"{FOLDER}/br1": bridge("br0").identity}
+
+
+def test_a_device_that_was_renamed_and_is_not_there_is_gone() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    assert said(census.see(glance(paths={"br1"}, moved=moved(br1="br0")))) == ["remove net_br0"]
+
+
+def test_two_devices_that_change_names_are_two_changes() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0"), bridge("br1")))
+    swapped = (as_(bridge("br0"), bridge("br1")), as_(bridge("br1"), bridge("br0")))
+    news = census.see(glance(*swapped, paths={"br0", "br1"}, moved=moved(br0="br1", br1="br0")))
+    assert said(news) == ["change net_br0 renumbered", "change net_br1 renumbered"]
+    assert census.identities() == {one.key: one.identity for one in swapped}
+
+
+def test_what_comes_to_the_place_of_one_that_went_is_not_the_same_even_without_an_identifier() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:01")))
+    news = census.see(glance(bridge("br0"), paths={"br0"}, gone={f"{FOLDER}/br0": 1}))
+    assert said(news) == ["remove net_br0", "add net_br0"]
+    assert [one.was for one in news] == [None, None]
+
+
+def test_children_that_flapped_with_their_parent_go_before_it_and_come_after_it() -> None:
+    parent, child = bridge("br0"), replace(bridge("port"), key=f"{FOLDER}/br0/port")
+    census = Census({})
+    census.see(glance(parent, child))
+    news = census.see(glance(parent, child, paths={"br0", "br0/port"}, gone={parent.key: 1, child.key: 1}))
+    assert said(news) == ["remove net_port", "remove net_br0", "add net_br0", "add net_port"]

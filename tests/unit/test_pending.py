@@ -65,3 +65,49 @@ def test_a_look_at_everything_takes_all_that_waits_with_it(pending: Pending) -> 
     assert ready is not None
     assert ready.paths is None
     assert pending.next_due() is None
+
+
+def taken(pending: Pending, *hints: Hint) -> dict[str, str]:
+    for one in hints:
+        pending.hint(one, 10.0)
+    ready = pending.take(11.0)
+    assert ready is not None
+    return ready.moved
+
+
+def test_a_chain_of_renames_that_two_sources_tell_is_one_rename(pending: Pending) -> None:
+    steps = [(BR0, "/tmp"), ("/tmp", BR1)]
+    told = [hint(Action.MOVE, new, old=old, source=source) for old, new in steps for source in ("udev", "rtnetlink")]
+    assert taken(pending, *told) == {BR1: BR0}
+
+
+def test_two_devices_that_change_names_are_looked_at_together_whoever_tells_it(pending: Pending) -> None:
+    steps = [(BR0, "/tmp"), (BR1, BR0), ("/tmp", BR1)]
+    for second, (old, new) in enumerate(steps):
+        pending.hint(hint(Action.MOVE, new, old=old), 10.0 + second / 100)
+    for old, new in ((BR1, BR0), (BR0, BR1)):  # rtnetlink looks at sysfs, where the step between is over
+        pending.hint(hint(Action.MOVE, new, old=old, source="rtnetlink"), 10.03)
+    ready = pending.take(10.03 + 0.2)
+    assert ready is not None
+    assert (ready.paths, ready.moved) == (frozenset({BR0, BR1}), {BR0: BR1, BR1: BR0})
+    assert pending.next_due() is None
+
+
+def test_a_rename_that_only_rtnetlink_tells_is_heard(pending: Pending) -> None:
+    assert taken(pending, hint(Action.MOVE, BR1, old=BR0, source="rtnetlink")) == {BR1: BR0}
+
+
+def test_what_is_renamed_after_the_known_one_went_is_another(pending: Pending) -> None:
+    came_anew = [hint(Action.REMOVE), hint(Action.ADD), hint(Action.MOVE, BR1, old=BR0)]
+    assert taken(pending, *came_anew) == {}
+    moved_first = [hint(Action.MOVE, BR1, old=BR0), hint(Action.ADD), hint(Action.MOVE, BR1 + "x", old=BR0)]
+    assert taken(pending, *moved_first) == {BR1: BR0}
+
+
+def test_a_device_that_is_renamed_and_goes_is_missed_where_it_was(pending: Pending) -> None:
+    for one in (hint(Action.MOVE, BR1, old=BR0), hint(Action.REMOVE, BR1)):
+        pending.hint(one, 10.0)
+    ready = pending.take(11.0)
+    assert ready is not None
+    assert ready.moved == {}
+    assert BR0 in (ready.paths or ())
