@@ -79,7 +79,8 @@ def test_a_loop_device_is_told_from_the_moment_it_has_a_size(line: Line, tmp_pat
     image.write_bytes(b"\0" * (4 << 20))
     with line.start_agent() as agent:
         made = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, text=True, check=False)
-        require(made.returncode == 0, f"losetup: {made.stderr}")
+        if made.returncode != 0:
+            pytest.skip(f"losetup: {made.stderr}")
         device = made.stdout.strip()
         name = f"block_{Path(device).name}"
         try:
@@ -95,7 +96,8 @@ def test_a_loop_device_is_told_from_the_moment_it_has_a_size(line: Line, tmp_pat
 @pytest.mark.usefixtures("collector")
 def test_a_zram_device_is_told_from_the_moment_it_has_a_size(line: Line) -> None:
     control = Path("/sys/class/zram-control/hot_add")
-    require(control.exists(), "this kernel has no zram")
+    if not control.exists():
+        pytest.skip("this kernel has no zram")
     number = control.read_text().strip()
     name, folder = f"block_zram{number}", Path(f"/sys/block/zram{number}")
     try:
@@ -114,7 +116,8 @@ def test_a_zram_device_is_told_from_the_moment_it_has_a_size(line: Line) -> None
 
 @pytest.mark.usefixtures("collector")
 def test_without_udevd_the_kernels_own_uevents_lead_and_the_agent_says_why(line: Line) -> None:
-    require(not Path("/run/udev/control").exists(), "a udevd runs on this machine")
+    if Path("/run/udev/control").exists():
+        pytest.skip("a udevd runs on this machine")
     with line.start_agent() as agent, bridges("hwctest8"):
         agent.wait_for("no udevd runs here")
         ip("link", "add", "hwctest8", "type", "bridge")
