@@ -90,3 +90,43 @@ def test_it_stops_cleanly_and_leaves_no_program_behind(up: Up) -> None:
         children = [child_of(process, "hwcensus_agent"), child_of(process, "hwcensus_collector")]
         assert process.stop() == 0
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
+
+
+def try_up(folder: Path, address: str) -> tuple[int, str]:
+    """The exit code and stderr of a second `up` that cannot run."""
+    words = [sys.executable, "-m", "hwcensus.cli", "up", "--dir", str(folder), "--listen", address, "--name", "here"]
+    done = subprocess.run(words, env=program_environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def test_a_second_one_is_refused_before_it_starts_anything(up: Up, tmp_path: Path) -> None:
+    with up.running() as process:
+        code, said = try_up(up.folder, f"127.0.0.1:{free_port()}")
+        assert (code, said.count("\n")) == (4, 1)
+        assert f"already-running: another `hwcensus up` (process {process.popen.pid})" in said
+        code, said = try_up(tmp_path / "other", up.address)
+        assert (code, said.count("\n")) == (4, 1)
+        assert f"address-taken: another program listens at {up.address}" in said
+
+
+def test_a_folder_that_cannot_be_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, said = try_up(tmp_path / "file", "127.0.0.1:1")
+    assert (code, said.count("\n")) == (2, 1)
+
+
+def test_killed_it_takes_its_programs_along_and_starts_again(up: Up) -> None:
+    with up.running() as process:
+        children = [child_of(process, "hwcensus_agent"), child_of(process, "hwcensus_collector")]
+        before = up.ask("list")
+        process.kill()
+        wait_until(lambda: not any(map(runs, children)), "its programs end")
+    with up.running():
+        assert {device["identity"] for device in before} <= {device["identity"] for device in up.ask("list")}
+
+
+def runs(pid: int) -> bool:
+    """Whether it lives; a zombie that nobody collects does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -13,16 +13,19 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 
 from hwcensus.broker import EMBEDDED_PARTITIONS, EmbeddedBroker
+from hwcensus.cli.child import Child, child
+from hwcensus.cli.sole import require_free, sole
 from hwcensus.client import Client
-from hwcensus.errors import HwcensusError, NotFound, Unreachable
+from hwcensus.errors import HwcensusError, NotFound, Unreachable, UsageError
+from hwcensus.instant import now
 
 READY_WITHIN_S = 60.0
-STOP_WITHIN_S = 15.0
 #: The embedded broker drops the oldest of a partition beyond about 5 MB; see hwcensus_agent.holdback.
 HOLD_BACK_BYTES = 2 * 1024 * 1024
 
@@ -51,20 +54,22 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    folder: Path = arguments.dir
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write_policy(folder / "policy.toml")
+    folder = _folder(arguments.dir)
     with ExitStack() as parts:
+        parts.enter_context(sole(folder))
+        require_free(arguments.listen)
+        _write_policy(folder / "policy.toml")
         broker = parts.enter_context(EmbeddedBroker(folder / "broker"))
         settings = _kafka(broker.address) | _collector_settings(folder, arguments)
         _check(settings, "hwcensus_collector.main", "db", "upgrade")
-        collector = parts.enter_context(_child("collector", settings, folder, "hwcensus_collector.main", "run"))
+        collector = parts.enter_context(child("collector", settings, folder, "hwcensus_collector.main", "run"))
         url = f"http://{arguments.listen}"
         _wait(lambda: _answers(url), [collector], stop, "the collector does not answer")
+        began = now()
         settings = _kafka(broker.address) | _agent_settings(folder, arguments)
-        agent = parts.enter_context(_child("agent", settings, folder, "hwcensus_agent.main", "run"))
+        agent = parts.enter_context(child("agent", settings, folder, "hwcensus_agent.main", "run"))
         children = [collector, agent]
-        _wait(lambda: _is_online(url, arguments.name), children, stop, "the agent is not heard")
+        _wait(lambda: _is_heard(url, arguments.name, began), children, stop, "the agent is not heard")
         if not stop.is_set():
             _say_ready(folder, url)
         _watch(children, stop)
@@ -72,39 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _Child:
-    """One program under `up`, and where its log is."""
-
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.name, self.process, self.log = name, process, log
-
-    def check(self) -> None:
-        """Raises HwcensusError with the end of the log where the program has ended."""
-        if self.process.poll() is not None:
-            raise HwcensusError(f"the {self.name} ended; {self.log} says:\n{_end_of(self.log)}", code="child-ended")
-
-
-@contextmanager
-def _child(name: str, settings: dict[str, str], folder: Path, module: str, *words: str) -> Iterator[_Child]:
-    log = folder / f"{name}.log"
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *words],
-            env=settings,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            process_group=0,  # Ctrl-C is ours to pass on, in order
-        )
+def _folder(path: Path) -> Path:
+    """The folder, made where it is missing. Raises UsageError where we may not write."""
     try:
-        yield _Child(name, process, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(f"--dir {path}: {error.strerror}; give a folder that you may write to") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"--dir {path}: Permission denied; give a folder that you may write to")
+    return path.absolute()
 
 
 def _kafka(address: str) -> dict[str, str]:
@@ -150,19 +131,21 @@ def _check(settings: dict[str, str], module: str, *words: str) -> None:
         raise HwcensusError(f"{' '.join(words)} failed: {done.stderr.decode(errors='replace').strip()}")
 
 
-def _wait(met: Callable[[], bool], children: list[_Child], stop: threading.Event, what: str) -> None:
+def _wait(met: Callable[[], bool], children: list[Child], stop: threading.Event, what: str) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
-    while not stop.wait(0.1) and not met():
-        for child in children:
-            child.check()
+    while not stop.wait(0.1):
+        for one in children:
+            one.check()
+        if met():
+            return
         if time.monotonic() > deadline:
             raise Unreachable(f"{what} within {READY_WITHIN_S:.0f} s; see {children[-1].log}")
 
 
-def _watch(children: list[_Child], stop: threading.Event) -> None:
+def _watch(children: list[Child], stop: threading.Event) -> None:
     while not stop.wait(0.5):
-        for child in children:
-            child.check()
+        for one in children:
+            one.check()
 
 
 def _answers(url: str) -> bool:
@@ -174,11 +157,12 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _is_online(url: str, name: str) -> bool:
+def _is_heard(url: str, name: str, since: datetime) -> bool:
+    """Whether this agent, not one that ran here before, has told its devices."""
     try:
         with Client(url) as client:
             host = client.host(name)
-            return host.status == "online" and host.num_of_devices() > 0
+            return host.heard_at is not None and host.heard_at >= since and host.num_of_devices() > 0
     except (NotFound, Unreachable):
         return False
 
@@ -186,10 +170,6 @@ def _is_online(url: str, name: str) -> bool:
 def _write_policy(path: Path) -> None:
     if not path.exists():
         path.write_text(POLICY)
-
-
-def _end_of(log: Path, lines: int = 10) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _say_ready(folder: Path, url: str) -> None:
