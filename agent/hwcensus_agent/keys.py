@@ -41,6 +41,6 @@ class PinnedKeys(Mapping[str, bytes]):
 
         try:
             return read_public_keys(self._path)
-        except (OSError, HwcensusError) as error:
+        except (OSError, ValueError, HwcensusError) as error:
             logger.warning("no key of a collector is pinned: commands are refused", extra={"why": str(error)})
             return {}

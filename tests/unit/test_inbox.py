@@ -443,3 +443,17 @@ def test_finished_commands_are_forgotten_when_nobody_can_send_them_again(world: 
         inbox.take(connection, "new", b"", now(), state=inbox.DONE)
         assert inbox.forget_old(connection, now()) == 1
     assert agent.connection.execute("SELECT id FROM inbox ORDER BY id").fetchall() == [("begun",), ("new",)]
+
+
+@pytest.mark.parametrize("claimed", ["", " ", "two words", "x" * 65])
+async def test_a_refusal_that_no_result_could_carry_is_not_told(world: World, claimed: str) -> None:
+    agent = world.agent()
+    agent.commands.receive(f'<command id="{claimed}"/>'.encode(), {"host": HOST.encode()})
+    assert agent.told() == []
+
+
+async def test_of_what_was_refused_only_the_id_is_kept(world: World) -> None:
+    agent = world.agent()
+    agent.commands.receive(b'<command id="c1">' + b" " * 100_000 + b"</command>", {"host": HOST.encode()})
+    assert agent.told() == [("failed", "bad-signature")]
+    assert agent.connection.execute("SELECT length(body) FROM inbox").fetchall() == [(0,)]

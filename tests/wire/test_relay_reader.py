@@ -122,3 +122,15 @@ async def test_the_embedded_broker_knows_no_times_and_is_read_from_the_beginning
         await write(settings, b"2")
         await heard.until(b"2")
     assert heard.values == [b"1", b"2"]
+
+
+async def test_a_record_with_a_null_header_is_read_like_one_without_it(
+    kafka: Kafka, kafka_topics: Callable[..., Topics]
+) -> None:
+    settings, heard = of(kafka, kafka_topics()), Heard()
+    async with AIOKafkaProducer(**producer_arguments(settings, "test")) as producer:
+        null: list[tuple[str, bytes]] = [("key-id", None), ("host", b"h")]  # type: ignore[list-item]  # Kafka's may be
+        await producer.send_and_wait(settings.commands_topic, b"1", partition=PARTITION, headers=null)
+    async with reading(settings, heard):
+        await heard.until(b"1")
+    assert heard.headers == [{"host": b"h"}]

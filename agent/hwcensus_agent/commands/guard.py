@@ -85,4 +85,5 @@ def _id_of(value: bytes) -> str | None:
         claimed = document.parse(value).get("id")
     except InvalidDocument:
         return None
-    return claimed if claimed is not None and len(claimed) <= LONGEST_ID else None
+    is_one_word = claimed is not None and claimed.split() == [claimed]  # else no `result` can carry it
+    return claimed if is_one_word and len(claimed or "") <= LONGEST_ID else None

@@ -85,7 +85,9 @@ class CommandReader:
                 continue
             for record in records:
                 if record.value is not None:
-                    self._receive(record.value, dict(record.headers))
+                    # Kafka's headers may be null: ours never are.
+                    headers = {name: value for name, value in record.headers if value is not None}
+                    self._receive(record.value, headers)
 
     def _say_away(self, error: BaseException) -> None:
         if not self._away:

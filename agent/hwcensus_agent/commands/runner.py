@@ -53,9 +53,9 @@ class Commands:
         """One record of the commands topic: taken, refused, or not ours."""
         verdict = self._guard.admit(value, headers, now())
         if isinstance(verdict, Answer):
-            self._refuse(verdict, value)
+            self._refuse(verdict)
         elif verdict is not None and verdict.type == "resync":
-            self._resync(verdict, value)
+            self._resync(verdict)
         elif verdict is not None:
             self._accept(verdict, value)
 
@@ -86,16 +86,17 @@ class Commands:
             else:
                 self._finish(await _answered(command, self._work.carry_out(command)))
 
-    def _refuse(self, answer: Answer, value: bytes) -> None:
+    def _refuse(self, answer: Answer) -> None:
         with self._transaction() as connection:
             # One that was taken before goes its way: who repeats it badly does not change its end.
-            if inbox.take(connection, answer.command, value, now(), state=inbox.DONE):
+            # Its bytes are nobody's business any more, and may be as many as Kafka takes.
+            if inbox.take(connection, answer.command, b"", now(), state=inbox.DONE):
                 inbox.finish(connection, answer)
                 self._report(answer)
 
-    def _resync(self, command: Command, value: bytes) -> None:
+    def _resync(self, command: Command) -> None:
         with self._transaction() as connection:
-            fresh = inbox.take(connection, command.id, value, now(), state=inbox.DONE)
+            fresh = inbox.take(connection, command.id, b"", now(), state=inbox.DONE)
         if fresh:
             self._on_resync(command)
 
