@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hwcensus.errors import ConfigError, HwcensusError
 from hwcensus.event import Evidence
+from hwcensus.fact import printable
 from hwcensus.identity import is_bogus
 from hwcensus_agent.rtnetlink import RouteSocket
 
@@ -42,7 +43,7 @@ def host_id(configured: str | None, *, sysroot: str = "/sys", machine_id: Path =
 
 def evidence(*, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> Evidence:
     """What can be read of what tells this host from others. MACs only where the sysfs is the running kernel's."""
-    serial = _read(Path(sysroot, "class/dmi/id/board_serial"))
+    serial = _serial(Path(sysroot, "class/dmi/id/board_serial"))
     return Evidence(
         system_uuid=system_uuid(sysroot),
         board_serial=None if serial is None or is_bogus(serial) else serial,
@@ -86,6 +87,14 @@ def permanent_macs() -> tuple[str, ...]:
 def boot_id() -> str | None:
     """A random id of this boot (random(4))."""
     return _read(Path("/proc/sys/kernel/random/boot_id"))
+
+
+def _serial(path: Path) -> str | None:
+    """Makers leave any bytes there; XML cannot carry some of them."""
+    try:
+        return printable(path.read_bytes().strip()) or None
+    except OSError:
+        return None
 
 
 def _read(path: Path) -> str | None:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from hwcensus.errors import HwcensusError
 from hwcensus.instant import now, write_instant
 from hwcensus_agent.census import Census, Glance
+from hwcensus_agent.host import key_of
 from hwcensus_agent.look import HostLook, Looked
 from hwcensus_agent.news import GAP, News
 from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.settings import CensusSettings
-from hwcensus_agent.sources import Hint
+from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -37,12 +39,13 @@ class Live:
         )
         self._hinted = asyncio.Event()
         self._heard_at = now()
+        self._looking: asyncio.Task[None] | None = None
         #: Called when the outbox overflowed and was dropped: a new stream begins.
         self.on_dropped: Callable[[], None] = lambda: None
 
     def hint(self, hint: Hint) -> None:
         """For sources: something is worth a look."""
-        self._pending.hint(hint, asyncio.get_running_loop().time())
+        self._pending.hint(_by_keys(hint), asyncio.get_running_loop().time())
         self._hinted.set()
 
     def gap(self, source: str, reason: str) -> None:
@@ -75,10 +78,14 @@ class Live:
                 continue
             ready = self._pending.take(loop.time())
             if ready is not None:
-                await self._look_at(ready)
+                # Stopping must not stop a look: its thread goes on, and no second look may begin beside it.
+                self._looking = loop.create_task(self._look_at(ready))
+                await asyncio.shield(self._looking)
 
     async def finish(self) -> None:
         """Looks at what still waits, without waiting for quiet."""
+        if self._looking is not None:
+            await asyncio.wait([self._looking])  # if it failed, `run` has said so
         ready = self._pending.take(float("inf"))
         if ready is not None:
             await self._look_at(ready)
@@ -143,6 +150,14 @@ class Live:
             logger.debug("%s %s", one.type, one.sight.name, extra={"kind": one.kind, "changed": " ".join(one.changed)})
         if len(news) > 10:
             logger.info("%d devices told", len(news))
+
+
+def _by_keys(hint: Hint) -> Hint:
+    """With keys for sysfs paths, as the census has them; those of the clock are its own keys."""
+    if hint.action is Action.RECHECK:
+        return hint
+    old = None if hint.old_syspath is None else key_of(hint.old_syspath)
+    return replace(hint, syspath=key_of(hint.syspath), old_syspath=old)
 
 
 def _who_is_where(identities: dict[str, str], ready: Ready) -> dict[str, str]:

@@ -5,11 +5,13 @@ The order is sacred: sources listen before the first look, so that nothing falls
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from contextlib import ExitStack, suppress
 from functools import partial
 
+from hwcensus.fact import printable
 from hwcensus_agent import hostid, lock
 from hwcensus_agent.commands import inbox
 from hwcensus_agent.greeting import Greeting
@@ -119,7 +121,7 @@ class Agent:
         spool.remember("boot", boot or "")
         greeting = Greeting(
             host=self._host,
-            name=self._settings.name or socket.gethostname(),
+            name=self._settings.name or printable(os.fsencode(socket.gethostname())),
             evidence=self._evidence,
             boot=boot,
             creatable=orders.creatable,

@@ -34,12 +34,12 @@ def describe_one(view: View, host: HostView, name: str, include: Collection[str]
     """
     try:
         description = _describe(view, host, include)
+        if description is None or not (description.bus or description.capabilities) or not view.is_there():
+            return None
+        return _device(view, name, description)
     except Exception as error:  # the boundary of one device: it must not cost the others theirs
         _count(view, error)
         raise Undescribed(str(error)) from error
-    if description is None or not (description.bus or description.capabilities) or not view.is_there():
-        return None
-    return _device(view, name, description)
 
 
 def _describe(view: View, host: HostView, include: Collection[str]) -> Description | None:

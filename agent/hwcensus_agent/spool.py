@@ -5,6 +5,7 @@ census forward, all in one transaction; the command inbox (commands/inbox.py) li
 """
 
 import json
+import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -77,11 +78,13 @@ class Spool:
         self.path, self._limit = path, limit
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Made by us, for SQLite gives its -wal file the rights that this one has when it is opened.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            path.chmod(0o600)
             self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=FULL")
             self.connection.executescript(_SCHEMA + further_schema)
-            path.chmod(0o600)
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}; choose another place with spool.path") from error
         self.count, self.digest, self.state_digest = self._sums()

@@ -262,3 +262,11 @@ def test_a_fact_of_another_class_is_not_carried_over() -> None:
 def test_where_all_was_read_nothing_is_carried_over(former: Device, fresh: Device) -> None:
     read = replace(fresh, state=None)
     assert carry_over(former, read) == read
+
+
+def test_one_device_whose_uevent_cannot_be_read_costs_no_other_its_look(tree: Tree) -> None:
+    host = Host(tree)
+    host.everything()
+    tree.unreadable(f"{CARD}/uevent")
+    host.everything()
+    assert host.parents() == WHOLE

@@ -1,5 +1,6 @@
 """The spool: numbers without holes, a published census that moves with them, and nothing lost by a stop."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -150,3 +151,14 @@ def test_however_events_and_taking_interleave_the_published_sums_fit(
     assert spool.digest == census_digest.total(expected.items())
     assert [int(dict(r.headers)["seq"]) for r in spool.sending()] == list(range(1, spool.seq + 1))
     spool.close()
+
+
+def test_nobody_else_may_read_the_spool_nor_what_lies_beside_it(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        opened = Spool(tmp_path / "spool.db", limit=1 << 20)
+        opened.begin_stream()
+        assert {path.stat().st_mode & 0o077 for path in tmp_path.iterdir()} == {0}
+        opened.close()
+    finally:
+        os.umask(former)

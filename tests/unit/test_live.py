@@ -1,0 +1,83 @@
+"""The working loop: paths of any bytes, and a stop in the middle of a look."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from hwcensus_agent.live import Live
+from hwcensus_agent.look import HostLook, Looked
+from hwcensus_agent.news import Sight
+from hwcensus_agent.settings import CensusSettings
+from hwcensus_agent.sources import Action, Hint
+from hwcensus_agent.spool import Spool
+
+from .test_census import FOLDER, bridge
+
+
+class SlowLook(HostLook):
+    """Sees one bridge when it is let, and notes what it was asked and whether two looks met."""
+
+    def __init__(self) -> None:
+        super().__init__(CensusSettings())
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self.asked: list[frozenset[str] | None] = []
+        self.met = False
+        self._one = threading.Lock()
+
+    def __call__(
+        self,
+        paths: frozenset[str] | None = None,
+        identities: Mapping[str, str] | None = None,
+        names: Mapping[str, str] | None = None,
+        former: Callable[[str], Sight | None] = lambda _: None,
+    ) -> Looked:
+        self.asked.append(paths)
+        self.met |= not self._one.acquire(blocking=False)
+        self.begun.set()
+        self.go_on.wait(10)
+        self._one.release()
+        return Looked(seen=(bridge("br0"),), paths=paths)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    opened = Spool(tmp_path / "spool.db", limit=1 << 20)
+    opened.begin_stream()
+    yield opened
+    opened.close()
+
+
+def live(spool: Spool, look: SlowLook) -> Live:
+    return Live(CensusSettings(coalesce_ms=1, coalesce_max_ms=1), spool, look, "udev", lambda: None)
+
+
+async def test_a_stop_lets_a_look_end_before_the_last_one_and_tells_what_it_saw(spool: Spool) -> None:
+    look = SlowLook()
+    agent = live(spool, look)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    running = asyncio.create_task(agent.run())
+    await asyncio.to_thread(look.begun.wait, 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br1"))
+    finished = asyncio.create_task(agent.finish())
+    await asyncio.sleep(0)
+    look.go_on.set()
+    await finished
+    assert look.asked == [frozenset({f"{FOLDER}/br0"}), frozenset({f"{FOLDER}/br1"})]
+    assert not look.met
+    assert [row.type for row in spool.next_rows(10)][:1] == ["add"]
+
+
+async def test_a_source_tells_paths_and_the_clock_keys_of_whatever_bytes(spool: Spool) -> None:
+    look = SlowLook()
+    look.go_on.set()
+    agent = live(spool, look)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/a\\x41"))
+    agent.hint(Hint(source="clock", action=Action.RECHECK, syspath=f"{FOLDER}/a\\x5cx41"))
+    agent.hint(Hint(source="rtnetlink", action=Action.CHANGE, syspath=f"{FOLDER}/\udcff"))
+    await agent.finish()
+    assert look.asked == [frozenset({f"{FOLDER}/a\\x5cx41", f"{FOLDER}/\\xff"})]
