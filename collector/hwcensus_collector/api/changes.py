@@ -22,6 +22,8 @@ router = APIRouter(prefix="/v1/changes", tags=["changes"])
 ALIVE_EVERY = 15.0
 #: Rows of one read.
 _BATCH = 500
+#: Positions are 64-bit numbers.
+_BEYOND = 1 << 63
 
 HostName = Annotated[str | None, Query(description="id or name of a host")]
 
@@ -58,7 +60,9 @@ def stream(
 
     An event `reset` says that the position asked for is beyond the feed's end: the inventory was made anew.
     """
-    start = _position(last_event_id) if last_event_id is not None else after
+    start = after if last_event_id is None else _position(last_event_id)
+    if start is not None and not 0 <= start < _BEYOND:
+        raise BadParameter(f"{start} is no position in the feed", code="bad-position")
     with context.reading() as connection:
         id_ = None if host is None else host_id(connection, host)
     wanted = ChangeFilter(host=id_, cap=cap, kinds=kinds)

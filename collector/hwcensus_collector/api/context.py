@@ -62,7 +62,12 @@ async def _actor(request: Request) -> str:
 
 
 async def only_known_parameters(request: Request) -> None:
-    """Refuses a parameter that the path does not take: a mistyped filter must not widen the answer."""
+    """Refuses a parameter that the path does not take: a mistyped filter must not widen the answer.
+
+    And NUL characters anywhere: no name has one, and PostgreSQL takes none.
+    """
+    if any("\0" in text for text in (request.url.path, request.scope["path"], *request.query_params.values())):
+        raise BadParameter("names and values have no NUL characters")
     known = _parameters(request.scope["route"].dependant)
     for name in request.query_params:
         if name not in known:
