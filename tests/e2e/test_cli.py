@@ -125,6 +125,12 @@ def test_tree_show_history_and_changes(hwcensus: Run) -> None:
         (["destroy", "web17", "net_eth1", "--yes"], 3, "did you mean"),
         (["hosts", "--url", "http://127.0.0.1:1"], 5, "hwcensus up"),
         (["hosts", "--url", "ftp://x"], 2, "write http://"),
+        (["list", "--cap", "brige", "-o", "csv"], 2, "did you mean bridge"),
+        (["list", "--cap", "brige", "-o", "xml"], 2, "did you mean bridge"),
+        (["show", "web17", "x" * 70000], 2, "cannot be sent"),
+        (["destroy", "web17", "net_hwc0", "--yes", "--idempotency-key", "ké"], 2, "cannot be sent"),
+        (["destroy", "web17", "net_hwc0", "--yes", "--idempotency-key", "a\nb"], 2, "cannot be sent"),
+        (["list", "--cap", "\udcff"], 2, "cannot be sent"),
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(hwcensus: Run, words: list[str], code: int, what: str) -> None:
@@ -153,6 +159,10 @@ def test_hostile_names_steer_nothing(hwcensus: Run) -> None:
     assert told["facts"]["pci.vendor_name"] == EVIL, "JSON loses nothing"
 
 
+def test_a_user_whose_name_is_not_ascii_is_served(hwcensus: Run) -> None:
+    assert hwcensus("hosts", LOGNAME="jürgen").returncode == 0
+
+
 def test_a_terminal_gets_what_fits_it(url: str) -> None:
     """On a terminal of 60 columns no line is longer, and even a document's C1 controls do not get through."""
     for words in (["list", "--host", "web17"], ["tree", "web17"], ["xml", "web17", "pci_0000_00_1f_3"]):
@@ -162,6 +172,17 @@ def test_a_terminal_gets_what_fits_it(url: str) -> None:
         if words[0] != "xml":
             plain = [colourless(line) for line in written.splitlines()]
             assert max(map(len, plain)) <= 60
+
+
+def test_a_table_that_no_terminal_of_this_width_can_hold_is_shown_row_by_row(url: str) -> None:
+    """No column is left out: at 80 characters as at 40, each change has its version, name and cause."""
+    for columns in (80, 40):
+        lines = on_terminal(command("changes", "--since", "7d", "--url", url), columns=columns).splitlines()
+        written = "\n".join(map(colourless, lines))
+        assert max(map(len, written.splitlines())) <= columns
+        assert written.count("event") == 5
+        assert written.count("pci_0000_00_1f_3") == 1
+        assert written.lower().count("version") == (1 if columns == 80 else 5)
 
 
 def colourless(line: str) -> str:

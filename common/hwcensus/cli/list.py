@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from hwcensus.cli.about import about, kinds
 from hwcensus.cli.column import Column
-from hwcensus.cli.output import put, say, write_document, write_rows
+from hwcensus.cli.output import begun, put, say, write_document, write_rows
 from hwcensus.cli.parser import add_at, add_filters, add_output, add_url, connect
 from hwcensus.cli.visible import safe_xml
 from hwcensus.client import Client, Device
@@ -44,6 +44,7 @@ def _write_documents(client: Client, arguments: argparse.Namespace, present: str
     found = client.documents(
         host=arguments.host, cap=arguments.cap, bus=arguments.bus, at=arguments.at, present=present
     )
+    found = iter(begun(found))
     put("<devices>")
     for host, documents in groupby(found, key=lambda one: one[0]):
         put(safe_xml(f"<host name={quoteattr(host)}>"))

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import TypeVar
 from xml.sax.saxutils import quoteattr
 
@@ -17,7 +18,11 @@ Object = Mapping[str, object]
 def write_rows(
     rows: Iterable[T], columns: Sequence[Column[T]], told: Callable[[T], Object], *, output: str, of: str
 ) -> None:
-    """All rows, as they come; a table waits for the last. `told` gives the object that JSON shows, `of` is its name."""
+    """All rows, as they come; a table waits for the last. `told` gives the object that JSON shows, `of` is its name.
+
+    Nothing is written before the first row is there: an error leaves no head of a list that never came.
+    """
+    rows = begun(rows)
     if output == "json":
         _write_json_list(told(row) for row in rows)
     elif output == "ndjson":
@@ -31,6 +36,12 @@ def write_rows(
         from hwcensus.cli.table import write_table  # rich takes 0.1 s to load
 
         write_table(rows, columns, of)
+
+
+def begun(rows: Iterable[T]) -> Iterable[T]:
+    """The same rows, the first of them asked for already."""
+    iterator = iter(rows)
+    return chain(list(islice(iterator, 1)), iterator)
 
 
 def write_object(value: object) -> None:

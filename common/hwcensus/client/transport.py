@@ -32,7 +32,9 @@ class Transport:
 
     def __init__(self, url: str, *, actor: str | None, timeout: float) -> None:
         self.url = _checked(url)
-        headers = {"Accept": "application/json"} | ({} if actor is None else {"X-Hwcensus-Actor": actor})
+        # The server takes names in ASCII only; another's order is then without one.
+        known = actor is not None and actor.isascii() and actor.isprintable()
+        headers = {"Accept": "application/json"} | ({"X-Hwcensus-Actor": actor} if actor and known else {})
         # No proxy from the environment: the API is on this machine, and a proxy's is another one.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
 
@@ -82,6 +84,8 @@ class Transport:
                     response.read()
                     raise _error_of(response)
                 yield from _parse_events(response.iter_lines())
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise UsageError(f"what was given cannot be sent ({_first_line(error)}); check names") from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -95,6 +99,8 @@ class Transport:
     ) -> httpx.Response:
         try:
             response = self._http.request(method, path, params=_given(query or {}), headers=headers, content=body)
+        except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeEncodeError) as error:
+            raise UsageError(f"what was given cannot be sent ({_first_line(error)}); check names and keys") from error
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_error:
@@ -112,6 +118,10 @@ class Transport:
             return Members(response.json())
         except ValueError as error:
             raise _stranger(response) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:100]
 
 
 def _checked(url: str) -> str:
