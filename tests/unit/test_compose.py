@@ -1,6 +1,9 @@
 """The container files and systemd units: what can be checked without running a container or being systemd."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from configparser import ConfigParser
@@ -105,3 +108,13 @@ def test_a_unit_starts_the_installed_program_and_confines_it(program: str) -> No
     if program == "agent":
         assert service["Type"] == "notify"
         assert int(service["WatchdogSec"]) == 60
+
+
+def test_a_folder_that_holds_more_than_jars_is_not_replaced_by_them(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    environment = dict(os.environ) | {"HWCENSUS_JARS": str(tmp_path)}
+    run = [sys.executable, str(COMPOSE / "kafka" / "run"), "--fetch"]
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "holds more than jars" in done.stdout + done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
