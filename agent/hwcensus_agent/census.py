@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hwcensus.document import changed_paths, kind_of_change
+from hwcensus.errors import InvalidDocument
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
@@ -22,6 +23,8 @@ class Glance:
     seen: tuple[Sight, ...]
     #: Sysfs paths that were looked at; None for a look at the whole host, which alone may miss devices.
     paths: frozenset[str] | None
+    #: Whether what is known was seen in this boot: else its paths say nothing about who is who.
+    same_boot: bool = True
     source: str = "udev"
     #: Path → when the first hint came.
     hinted: Mapping[str, datetime]
@@ -71,7 +74,7 @@ class Census:
 
     def see(self, glance: Glance) -> list[News]:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
-        before = dict(self._by_key)
+        before = dict(self._by_key) if glance.same_boot else {}
         present = {sight.identity: sight for sight in glance.seen}
         leaving = [*self._missing(glance, present), *self._flapped(glance)]
         leaving.sort(key=lambda sight: sight.key.count("/"), reverse=True)
@@ -101,7 +104,8 @@ class Census:
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""
-        return sight.identity not in self._sights and sight.key not in glance.moved and not glance.gone.get(sight.key)
+        stayed = glance.same_boot and sight.key not in glance.moved and not glance.gone.get(sight.key)
+        return stayed and sight.identity not in self._sights
 
     def _went(self, sight: Sight, glance: Glance, present: Mapping[str, Sight]) -> News:
         self._forget(sight)
@@ -129,15 +133,8 @@ class Census:
     def _differs(self, former: Sight, sight: Sight, time: datetime, source: str) -> News:
         self._forget(former)
         self._remember(sight)
-        old, new = former.survey(), sight.survey()
-        return News(
-            type=CHANGE,
-            sight=sight,
-            time=time,
-            source=source,
-            kind=kind_of_change(old, new),
-            changed=changed_paths(old, new),
-        )
+        kind, changed = _difference(former, sight)
+        return News(type=CHANGE, sight=sight, time=time, source=source, kind=kind, changed=changed)
 
     def _remember(self, sight: Sight) -> None:
         self._sights[sight.identity] = sight
@@ -190,6 +187,17 @@ class Census:
         )
         command = self._expected.pop(expectation, None)
         return news if command is None else replace(news, command=command)
+
+
+def _difference(former: Sight, sight: Sight) -> tuple[str, tuple[str, ...]]:
+    """The kind of the change, and the paths that differ: none where another version of this agent told the former one,
+    with facts that we do not know."""
+    new = sight.survey()
+    try:
+        old = former.survey()
+    except InvalidDocument:
+        return "facts", ()
+    return kind_of_change(old, new), changed_paths(old, new)
 
 
 def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:

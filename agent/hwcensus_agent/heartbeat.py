@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hwcensus.census_digest import write_total
 from hwcensus.event import Heartbeat
-from hwcensus.instant import now
+from hwcensus.instant import now, write_instant
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.spool import Spool
 
@@ -27,6 +27,7 @@ class Pulse:
         while True:
             await asyncio.sleep(self._interval * random.uniform(1 - JITTER, 1 + JITTER))
             self._publisher.beat(self._beat)
+            self._spool.remember("alive", write_instant(now()))  # what `hello` says the agent was down since
 
     def _beat(self) -> Heartbeat:
         spool = self._spool

@@ -64,9 +64,13 @@ class Live:
         names = self.census.names() if same_boot else {}
         return await asyncio.to_thread(self._look, None, identities, names, self.census.sight)
 
-    def compare(self, looked: Looked) -> None:
+    def compare(self, looked: Looked, *, same_boot: bool) -> None:
         """Notes what the first look found different from what was told before."""
-        self._note(Glance(seen=looked.seen, paths=None, source=self._source, hinted={}, gone={}, moved={}))
+        self._note(
+            Glance(
+                seen=looked.seen, paths=None, same_boot=same_boot, source=self._source, hinted={}, gone={}, moved={}
+            )
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Looks whenever a window closes, for ever; cancel it to stop."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hwcensus import codec, document
 from hwcensus.device import Device
+from hwcensus.errors import InvalidDocument
 from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.news import Sight
 from hwcensus_agent.settings import CensusSettings
@@ -39,7 +40,10 @@ class HostLook:
 
         def before(identity: str) -> Device | None:
             sight = former(identity)
-            return None if sight is None else codec.read_device(document.parse(sight.xml))
+            try:
+                return None if sight is None else codec.read_device(document.parse(sight.xml))
+            except InvalidDocument:
+                return None  # another version of this agent told it, with facts that we do not know
 
         if paths is None:
             found = self._enumerator.everything(identities, names, before)

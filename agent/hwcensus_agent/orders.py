@@ -46,10 +46,9 @@ class Orders:
         if count is None:
             logger.warning("there is no commands topic: this host obeys none; see `hwcensus-collector topics apply`")
             return None
-        mine = partition_of(self._host, count)
         if not self._partition.done():
-            self._partition.set_result(mine)
-        return mine
+            self._partition.set_result(partition_of(self._host, count))
+        return self._partition.result()  # which is read until this process ends, whatever the topic has by now
 
     def expect_begun(self) -> None:
         """Before the first look: what an interrupted command did is told as its doing."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError, UnknownTopicOrPartitionError
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 #: Rows of the outbox that are numbered at once.
 RUN = 500
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 30.0
+#: Seconds that Kafka's client has to close; what is in flight then is sent again at the next start.
+CLOSE_S = 2.0
 _TOO_LARGE = (MessageSizeTooLargeError, RecordTooLargeError)
 
 
@@ -113,7 +116,9 @@ class Publisher:
         return self._spool.waiting()
 
     async def close(self) -> None:
-        await self._disconnect()
+        """Lets go of Kafka, which may not answer: its client would wait for a batch in flight as long as that lives."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._disconnect(), CLOSE_S)
         if self.hold_back is not None:
             await self.hold_back.close()
 

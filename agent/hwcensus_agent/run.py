@@ -117,7 +117,7 @@ class Agent:
         boot = hostid.boot_id()
         same_boot = boot is not None and spool.remembered("boot") == boot
         orders.expect_begun()
-        live.compare(await live.first_look(same_boot=same_boot))
+        live.compare(await live.first_look(same_boot=same_boot), same_boot=same_boot)
         spool.remember("boot", boot or "")
         greeting = Greeting(
             host=self._host,

@@ -185,3 +185,18 @@ def test_children_that_flapped_with_their_parent_go_before_it_and_come_after_it(
     census.see(glance(parent, child))
     news = census.see(glance(parent, child, paths={"br0", "br0/port"}, gone={parent.key: 1, child.key: 1}))
     assert said(news) == ["remove net_port", "remove net_br0", "add net_br0", "add net_port"]
+
+
+def test_after_a_reboot_a_path_says_nothing_about_who_is_who() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:01")))
+    news = census.see(glance(bridge("br0", "net/place/other"), same_boot=False))
+    assert said(news) == ["remove net_br0", "add net_br0"]
+
+
+def test_a_device_that_another_version_told_with_facts_we_do_not_know_differs() -> None:
+    census = Census({})
+    strange = replace(bridge("br0"), xml=b"<device><name>net_br0</name><of_tomorrow/></device>", digest=b"\0" * 32)
+    census.see(glance(strange))
+    (change,) = census.see(glance(bridge("br0")))
+    assert (change.kind, change.changed) == ("facts", ())
