@@ -23,13 +23,8 @@ _BOGUS_UUIDS = {
 }
 
 
-def host_id(configured: str | None, *, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> str:
-    """The configured id, else the system UUID, else one made from the machine id.
-
-    Raises ConfigError where there is none of the three.
-    """
-    if configured is not None:
-        return configured
+def host_id(*, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> str:
+    """The system UUID, else an id made from the machine id. Raises ConfigError where there is neither."""
     system = system_uuid(sysroot)
     if system is not None:
         return system

@@ -10,6 +10,7 @@ import signal
 import socket
 from contextlib import ExitStack, suppress
 from functools import partial
+from urllib.parse import quote
 
 from hwcensus.fact import printable
 from hwcensus_agent import hostid, lock
@@ -26,7 +27,7 @@ from hwcensus_agent.settings import AgentSettings
 from hwcensus_agent.sources import SOURCES, Hint, Source, UdevSource, Watch
 from hwcensus_agent.sources.unannounced import Unannounced
 from hwcensus_agent.spool import Spool
-from hwcensus_agent.wake import wake
+from hwcensus_agent.wake import Awake, wake
 
 logger = logging.getLogger(__name__)
 
@@ -36,18 +37,30 @@ LAST_WORDS_S = 2.0
 
 async def run_agent(settings: AgentSettings, look: HostLook) -> None:
     """Runs until SIGTERM or SIGINT. Raises HwcensusError where it cannot begin."""
-    host = hostid.host_id(settings.host, sysroot=settings.census.sysroot)
     with ExitStack() as held:
         held.enter_context(lock.hold(settings.spool.path.with_suffix(".lock")))
-        held.enter_context(lock.hold(settings.runtime / f"agent-{host}.lock"))
-        await Agent(settings, host, look).run()
+        awake = _wake(settings)
+        held.callback(awake.spool.close)
+        held.enter_context(lock.hold(settings.runtime / f"agent-{quote(awake.host, safe='')}.lock"))
+        await Agent(settings, awake, look).run()
+
+
+def _wake(settings: AgentSettings) -> Awake:
+    sysroot = settings.census.sysroot
+    return wake(
+        settings.host,
+        hostid.evidence(sysroot=sysroot),
+        lambda: hostid.host_id(sysroot=sysroot),
+        lambda: Spool(settings.spool.path, limit=settings.spool.limit_mib * 1024 * 1024, further_schema=inbox.SCHEMA),
+    )
 
 
 class Agent:
     """One running agent."""
 
-    def __init__(self, settings: AgentSettings, host: str, look: HostLook) -> None:
-        self._settings, self._host, self._look = settings, host, look
+    def __init__(self, settings: AgentSettings, awake: Awake, look: HostLook) -> None:
+        self._settings, self._look = settings, look
+        self._host, self._evidence, self._spool = awake.host, awake.evidence, awake.spool
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -56,7 +69,7 @@ class Agent:
             loop.add_signal_handler(number, self._stop.set)
         sources = self._start_sources()
         try:
-            await self._work(sources)
+            await self._publish(sources, self._spool)
         finally:
             notify("STOPPING=1")
             for source in sources:
@@ -90,22 +103,6 @@ class Agent:
         """Every few seconds, by the clock."""
         self._udev.check()
         self._unannounced.check()
-
-    async def _work(self, sources: tuple[Source, ...]) -> None:
-        spool = self._open_spool()
-        try:
-            await self._publish(sources, spool)
-        finally:
-            spool.close()
-
-    def _open_spool(self) -> Spool:
-        evidence = hostid.evidence(sysroot=self._settings.census.sysroot)
-        limit = self._settings.spool.limit_mib * 1024 * 1024
-        spool = wake(self._host, evidence, lambda: Spool(
-            self._settings.spool.path, limit=limit, further_schema=inbox.SCHEMA
-        ))  # fmt: skip
-        self._evidence = evidence
-        return spool
 
     async def _publish(self, sources: tuple[Source, ...], spool: Spool) -> None:
         publisher = Publisher(self._settings.kafka, self._host, spool)
