@@ -106,11 +106,12 @@ async def _run_parts(parts: Sequence[str], settings: CollectorSettings, engine: 
 def _parts(
     parts: Sequence[str], settings: CollectorSettings, engine: Engine, stop: asyncio.Event
 ) -> list[Coroutine[None, None, None]]:
-    from hwcensus_collector.ingest.run import Ingest
+    from hwcensus_collector.ingest.run import Ingest, calm_collector
 
     ingest = Ingest(settings, engine)
     coroutines: list[Coroutine[None, None, None]] = []
     if "ingest" in parts:
+        calm_collector()
         coroutines.append(ingest.run(stop))
     if "relay" in parts:
         from hwcensus_collector.relay.run import run_relay

@@ -6,7 +6,7 @@ The sum modulo 2^256 of SHA-256(identity ‖ 0 ‖ 32 bytes of digest or state h
 import hashlib
 from collections.abc import Iterable
 
-_MODULUS = 1 << 256
+MODULUS = 1 << 256
 
 
 def term(identity: str, digest: bytes) -> int:
@@ -15,16 +15,16 @@ def term(identity: str, digest: bytes) -> int:
 
 
 def add(total: int, *terms: int) -> int:
-    return (total + sum(terms)) % _MODULUS
+    return (total + sum(terms)) % MODULUS
 
 
 def subtract(total: int, *terms: int) -> int:
-    return (total - sum(terms)) % _MODULUS
+    return (total - sum(terms)) % MODULUS
 
 
 def total(devices: Iterable[tuple[str, bytes]]) -> int:
     """The sum over (identity, digest) pairs."""
-    return sum(term(identity, digest) for identity, digest in devices) % _MODULUS
+    return sum(term(identity, digest) for identity, digest in devices) % MODULUS
 
 
 def write_total(value: int) -> str:

@@ -5,9 +5,11 @@ devices are in `codec.py`. Validation is in `schema.py`.
 """
 
 import hashlib
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple, cast
 
 from lxml import etree
 
@@ -52,6 +54,28 @@ def parse(raw: bytes) -> etree._Element:
     if b"<!DOCTYPE" in raw or root.getroottree().docinfo.internalDTD is not None:
         raise InvalidDocument("a DOCTYPE has no place in this format", code="doctype")
     return root
+
+
+def parse_all(raws: Sequence[bytes]) -> etree._Element | None:
+    """Many documents in one piece, `<batch><r n="…">document</r>…</batch>`, so that the work is one call into libxml2.
+
+    None where they are to be looked at one by one: something is wrong with one of them, or it reaches out of its
+    place. (Nobody can guess the numbers, so nobody's document can end its own `<r>` and begin another.)
+    """
+    if any(b"<!DOCTYPE" in raw or len(raw) > MAX_BYTES for raw in raws):
+        return None
+    nonce = secrets.token_hex(8)
+    parts = [b'<r n="%s-%d">%s</r>' % (nonce.encode(), i, raw) for i, raw in enumerate(raws)]
+    try:
+        root = etree.fromstring(b"<batch>%s</batch>" % b"".join(parts), _PARSER)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    whole = len(root) == len(raws) and all(_holds_one(r, f"{nonce}-{i}") for i, r in enumerate(root))
+    return root if whole else None
+
+
+def _holds_one(r: etree._Element, number: str) -> bool:
+    return r.tag == "r" and r.get("n") == number and len(r) == 1 and not r.text and not r[0].tail
 
 
 def to_bytes(element: etree._Element) -> bytes:
@@ -116,18 +140,43 @@ class Survey:
 
     def flat(self) -> Iterator[tuple[str, str]]:
         """Every path with its value as text, for comparing."""
-        for part in (self.frame, self.facts, self.state):
-            for path, value in part.items():
-                yield path, repr(value)
+        yield from (
+            (path, repr(value)) for part in (self.frame, self.facts, self.state) for path, value in part.items()
+        )
+
+    def lasting(self) -> Iterator[tuple[str, str]]:
+        """The same of what the digest covers: without key and state, which may use a fact's path for another value."""
+        yield from ((path, repr(value)) for path, value in self.frame.items() if path != "key")
+        yield from ((path, repr(value)) for path, value in self.facts.items())
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A shape, ready for look-up by tag."""
+class _Reader(NamedTuple):
+    """How one fact is read, and whether it is an identifier."""
+
+    path: str
+    #: None for text, which stays as it is.
+    read: Callable[[str], Value] | None
+    identifier: str | None
+    own: bool
+    own_if: str | None
+
+
+class _Leaf(NamedTuple):
+    """A child element, ready for look-up: what its text and its attributes (in schema order) mean."""
+
+    path: str
+    repeated: bool
+    text: _Reader | None
+    attributes: dict[str, _Reader]
+    names: list[str]
+
+
+class _Table(NamedTuple):
+    """A shape, ready for look-up by tag; its own attributes stand as a leaf."""
 
     prefix: str
-    slots: dict[str, Slot]
-    attributes: tuple[Fact, ...]
+    leaves: dict[str, _Leaf]
+    own: _Leaf
 
 
 _TABLES: dict[tuple[type, str], _Table] = {}
@@ -137,9 +186,21 @@ def _table(cls: type, prefix: str) -> _Table:
     table = _TABLES.get((cls, prefix))
     if table is None:
         shape = shape_of(cls)
-        table = _Table(prefix, {slot.tag: slot for slot in shape.slots}, shape.attributes)
-        _TABLES[cls, prefix] = table
+        leaves = {slot.tag: _leaf(prefix, slot) for slot in shape.slots}
+        own = _leaf(prefix, Slot(tag="", text=None, attributes=shape.attributes))
+        table = _TABLES[cls, prefix] = _Table(prefix, leaves, own)
     return table
+
+
+def _leaf(prefix: str, slot: Slot) -> _Leaf:
+    attributes = {str(fact.attribute): _reader(prefix, fact) for fact in slot.attributes}
+    text = None if slot.text is None else _reader(prefix, slot.text)
+    return _Leaf(prefix + slot.tag, slot.repeated, text, attributes, list(attributes))
+
+
+def _reader(prefix: str, fact: Fact) -> _Reader:
+    read = None if fact.kind.read is str else fact.kind.read
+    return _Reader(prefix + fact.label, read, fact.identifier, fact.own, fact.own_if)
 
 
 def survey(device: etree._Element) -> Survey:
@@ -150,79 +211,96 @@ def survey(device: etree._Element) -> Survey:
     found = Survey()
     table = _table(Device, "")
     for child in device:
-        if child.tag in ("bus", "capability"):
+        tag = child.tag
+        if tag in ("bus", "capability"):
             _survey_part(child, found)
-        elif child.tag == "state":
-            _survey_state(child, "device", _table(Device.state_class, "device."), found)
+        elif tag == "state":
+            _survey_state(child, _table(Device.state_class, "device."), found)
         else:
-            _survey_leaf(child, table, found.frame, found)
+            _survey_leaf(child, str(tag), table, found.frame, found)
     return found
 
 
 def _survey_part(element: etree._Element, found: Survey) -> None:
-    type_ = element.get("type", "")
-    cls: type[Part] | None = (BUSES if element.tag == "bus" else CAPABILITIES).get(type_)
-    if cls is None:
-        raise InvalidDocument(f"<{element.tag} type={type_!r}> is not a type of {element.tag} we know")
-    if element.tag == "bus":
+    tag, type_ = str(element.tag), element.get("type", "")
+    if tag == "bus":
         found.bus = type_
     else:
         found.capabilities.append(type_)
-    table = _table(cls, f"{type_}.")
+    table, state = _tables_of(tag, type_)
     for child in element:
-        if child.tag == "capability":
+        tag = str(child.tag)
+        if tag == "capability":
             _survey_part(child, found)
-        elif child.tag == "state":
-            _survey_state(child, type_, _table(cls.state_class, f"{type_}."), found)
+        elif tag == "state":
+            _survey_state(child, state, found)
         else:
-            _survey_leaf(child, table, found.facts, found)
+            _survey_leaf(child, tag, table, found.facts, found)
     if type_ == "fc" and found.facts.get("fc.vports.max"):
         found.capabilities.append("vports")
 
 
-def _survey_state(element: etree._Element, type_: str, table: _Table, found: Survey) -> None:
-    _order(element, table.attributes)
-    for fact in table.attributes:
-        text = element.get(str(fact.attribute))
-        if text is not None:
-            found.state[f"{type_}.{fact.label}"] = fact.kind.read(text)
+@cache
+def _tables_of(tag: str, type_: str) -> tuple[_Table, _Table]:
+    """Of a part, and of its state."""
+    cls: type[Part] | None = (BUSES if tag == "bus" else CAPABILITIES).get(type_)
+    if cls is None:
+        raise InvalidDocument(f"<{tag} type={type_!r}> is not a type of {tag} we know")
+    return _table(cls, f"{type_}."), _table(cls.state_class, f"{type_}.")
+
+
+def _survey_state(element: etree._Element, table: _Table, found: Survey) -> None:
+    _survey_attributes(element, table.own, found.state, found)
     for child in element:
-        _survey_leaf(child, table, found.state, found)
+        _survey_leaf(child, str(child.tag), table, found.state, found)
 
 
-def _survey_leaf(child: etree._Element, table: _Table, into: dict[str, JsonValue], found: Survey) -> None:
-    slot = table.slots.get(str(child.tag))
-    if slot is None:
-        raise InvalidDocument(f"<{child.tag}> has no place in {table.prefix.rstrip('.') or 'device'}")
-    if slot.repeated:
-        values = into.setdefault(f"{table.prefix}{slot.tag}", [])
+def _survey_leaf(child: etree._Element, tag: str, table: _Table, into: dict[str, JsonValue], found: Survey) -> None:
+    leaf = table.leaves.get(tag)
+    if leaf is None:
+        raise InvalidDocument(f"<{tag}> has no place in {table.prefix.rstrip('.') or 'device'}")
+    if leaf.repeated:
+        values = into.setdefault(leaf.path, [])
         if isinstance(values, list):
             values.append(child.text or "")
         return
-    if slot.attributes:
-        _order(child, slot.attributes)
-    for fact in slot.facts:
-        text = child.text if fact.attribute is None else child.get(fact.attribute)
-        if text is None:
-            continue
-        if len(text) > MAX_TEXT:
-            raise InvalidDocument(f"{table.prefix}{fact.label}: {len(text)} characters, at most {MAX_TEXT}")
-        into[table.prefix + fact.label] = fact.kind.read(text)
-        if fact.identifier is not None and not is_bogus(text):
-            own = fact.own and (fact.own_if is None or child.get(fact.own_if) == "yes")
-            found.identifiers.append(Identifier(kind=fact.identifier, value=text, own=own))
+    if leaf.names:
+        _survey_attributes(child, leaf, into, found)
+    if leaf.text is not None and (text := child.text) is not None:
+        _note(child, leaf.text, text, into, found)
 
 
-def _order(element: etree._Element, facts: tuple[Fact, ...]) -> None:
+def _survey_attributes(element: etree._Element, leaf: _Leaf, into: dict[str, JsonValue], found: Survey) -> None:
+    given = cast("list[tuple[str, str]]", element.items())
+    if len(given) > 1:
+        given = _order(element, given, leaf.names)
+    for name, text in given:
+        reader = leaf.attributes.get(name)
+        if reader is not None:
+            _note(element, reader, text, into, found)
+
+
+def _note(element: etree._Element, reader: _Reader, text: str, into: dict[str, JsonValue], found: Survey) -> None:
+    path, read, identifier, own, own_if = reader
+    if len(text) > MAX_TEXT:
+        raise InvalidDocument(f"{path}: {len(text)} characters, at most {MAX_TEXT}")
+    into[path] = text if read is None else read(text)
+    if identifier is not None and not is_bogus(text):
+        own = own and (own_if is None or element.get(own_if) == "yes")
+        found.identifiers.append(Identifier(kind=identifier, value=text, own=own))
+
+
+def _order(element: etree._Element, given: list[tuple[str, str]], names: list[str]) -> list[tuple[str, str]]:
     """Puts the attributes into schema order, so that equal facts give equal bytes."""
-    if len(element.attrib) < 2:
-        return
-    given = {str(name): str(value) for name, value in element.attrib.items()}
-    ordered = [name for name in (str(fact.attribute) for fact in facts) if name in given]
-    if list(given) != ordered:
-        element.attrib.clear()
-        for name in ordered:
-            element.set(name, given[name])
+    found = [name for name, _ in given]
+    if found == names or found == [name for name in names if name in found]:
+        return given
+    values = dict(given)
+    ordered = [(name, values[name]) for name in names if name in values]
+    element.attrib.clear()
+    for name, text in ordered:
+        element.set(name, text)
+    return ordered
 
 
 @cache
@@ -247,7 +325,7 @@ def changed_paths(old: Survey, new: Survey) -> tuple[str, ...]:
 
 def kind_of_change(old: Survey, new: Survey) -> str:
     """`facts`, `renumbered` (only handles differ) or `state` (only key and state differ); see docs/protocol.md."""
-    differing = {path for path in changed_paths(old, new) if path != "key"} - set(old.state) - set(new.state)
+    differing = {path for path, _ in set(old.lasting()) ^ set(new.lasting())}
     if differing - handle_paths():
         return "facts"
     return "renumbered" if differing else "state"

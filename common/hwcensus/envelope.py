@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, cast, get_args, get_type_hints
 
 from lxml import etree
@@ -89,5 +90,11 @@ def write_attributes(element: etree._Element, envelope: Any) -> None:
 
 def read_attributes(element: etree._Element, cls: type) -> dict[str, Any]:
     """The plain fields of `cls` that the element has attributes for."""
-    given = element.attrib
-    return {a.field: a.read(str(given[a.name])) for a in _attributes(cls) if a.name in given}
+    known = _readers(cls)
+    given = cast("list[tuple[str, str]]", element.items())
+    return {known[name][0]: known[name][1](text) for name, text in given if name in known}
+
+
+@cache
+def _readers(cls: type) -> dict[str, tuple[str, Callable[[str], object]]]:
+    return {attribute.name: (attribute.field, attribute.read) for attribute in _attributes(cls)}

@@ -5,6 +5,7 @@ XML form (`.rng`). The starts (`device.rnc`, `event.rnc`, `command.rnc`) are
 written by hand. A test holds both in step.
 """
 
+import copy
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -18,6 +19,7 @@ from hwcensus.errors import InvalidDocument
 from hwcensus.fact import Fact, Kind
 from hwcensus.shape import Shape, Slot, shape_of
 
+RNG = "http://relaxng.org/ns/structure/1.0"
 FOLDER = Path(__file__).parent / "schema"
 #: Documents a schema starts with.
 STARTS = ("device", "event", "command")
@@ -39,6 +41,29 @@ def validate(element: etree._Element, start: str) -> None:
     first = schema.error_log[0] if len(schema.error_log) else None
     where = "" if first is None else f" (line {first.line}): {first.message}"
     raise InvalidDocument(f"<{element.tag}> breaks the schema of {start}{where}", code="schema")
+
+
+def accepts_all(batch: etree._Element) -> bool:
+    """Whether every grandchild of a `<batch>` is a valid event (see `event.read_events`); which one is not, it cannot
+    say."""
+    return bool(_compiled_batch().validate(batch))
+
+
+@cache
+def _compiled_batch() -> etree.RelaxNG:
+    grammar = etree.parse(FOLDER / "event.rng").getroot()
+    start = grammar.find("{*}start")
+    assert start is not None
+    one = copy.deepcopy(start[0])
+    start[:] = [_element("batch", etree.Element(f"{{{RNG}}}zeroOrMore"))]
+    start[0][0].append(_element("r", etree.Element(f"{{{RNG}}}attribute", name="n"), one))
+    return etree.RelaxNG(grammar)
+
+
+def _element(name: str, *content: etree._Element) -> etree._Element:
+    element = etree.Element(f"{{{RNG}}}element", name=name)
+    element.extend(content)
+    return element
 
 
 def compact(module: str) -> str:

@@ -106,3 +106,14 @@ def test_a_serial_that_says_nothing_is_a_fact_but_no_identifier() -> None:
         found = document.survey(device)
         assert found.facts["storage.serial"] == serial
         assert [identifier.kind for identifier in found.identifiers] == kinds
+
+
+def test_a_fact_that_changes_beside_a_state_of_the_same_path_is_no_mere_state() -> None:
+    def nic(permanent: str, current: str) -> document.Survey:
+        net = f'<interface>eth0</interface><address permanent="yes">{permanent}</address><state address="{current}"/>'
+        text = f'<device><name>net_eth0</name><capability type="net">{net}</capability></device>'
+        return document.survey(document.parse(text.encode()))
+
+    before, after = nic("52:54:00:00:00:01", "52:54:00:00:00:09"), nic("52:54:00:00:00:02", "52:54:00:00:00:09")
+    assert document.kind_of_change(before, after) == "facts"
+    assert document.kind_of_change(before, nic("52:54:00:00:00:01", "52:54:00:00:00:0a")) == "state"

@@ -33,7 +33,7 @@ class Memory:
         for event in events:
             record = of_event(event, event.time + timedelta(seconds=later))
             if broken:
-                record = replace(record, event=None, reading=None)
+                record = record._replace(event=None, reading=None)
             self.take(fold(self.state, record, OFFLINE))
         return self.steps[-1]
 

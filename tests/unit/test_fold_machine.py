@@ -115,13 +115,13 @@ class FoldMachine(RuleBasedStateMachine):
     def a_record_is_broken(self) -> None:
         record = of_event(self.on_the_way.pop(0), self._tick())
         if record.seq is not None:
-            self._deliver(replace(record, event=None, reading=None))
+            self._deliver(record._replace(event=None, reading=None))
 
     @precondition(lambda self: self.delivered)
     @rule(data=st.data())
     def an_old_record_comes_again(self, data: st.DataObject) -> None:
         record = data.draw(st.sampled_from(self.delivered))
-        self._deliver(replace(record, at=self._tick()))
+        self._deliver(record._replace(at=self._tick()))
 
     @rule()
     def collector_loses_everything(self) -> None:
@@ -202,7 +202,7 @@ class FoldMachine(RuleBasedStateMachine):
         event = self.on_the_way.pop(0)
         record = of_event(event, self._tick())
         if isinstance(event, Told) and event.identity in self.unspeakable:
-            record = replace(record, event=None, reading=None)
+            record = record._replace(event=None, reading=None)
         self._deliver(record)
 
     def _change(self, host: SimulatedHost, number: int, driver: str) -> None:

@@ -125,7 +125,7 @@ class Story:
             case 0:
                 return
             case 1 if record.seq is not None:
-                record = replace(record, event=None, reading=None)
+                record = record._replace(event=None, reading=None)
             case 2:
                 self._fold(record)
         self._fold(record)
@@ -280,7 +280,7 @@ def test_nothing_is_written_by_whoever_lost_the_partition(engine: sql.Engine) ->
     first, second = new_intake(engine), new_intake(engine)
     positions: Positions = {("events", 0): None}
     entries = [
-        replace(entry(event), message=Message(offset))
+        entry(event)._replace(message=Message(offset))
         for offset, event in enumerate([host.hello(), host.add(Nic(1)), host.add(Nic(2))])
     ]
     first.take(entries[:2], positions)
@@ -313,7 +313,7 @@ def test_a_record_that_sql_does_not_take_does_not_stop_the_others(engine: sql.En
     host, intake = SimulatedHost(), new_intake(engine)
     events = [host.hello(), *(host.add(Nic(number)) for number in range(5))]
     events[3] = replace(events[3], stands_for=2**63)  # type: ignore[call-arg]
-    entries = [replace(entry(event), message=Message(offset)) for offset, event in enumerate(events)]
+    entries = [entry(event)._replace(message=Message(offset)) for offset, event in enumerate(events)]
     positions: Positions = {("events", 0): None}
     intake.take(entries, positions)
     assert positions == {("events", 0): 6}

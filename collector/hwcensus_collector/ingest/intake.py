@@ -7,8 +7,8 @@ between batches, each until it was left out longest or took part in a transactio
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -30,8 +30,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One message, read: a record, a dead letter, or both (a broken record that has its place)."""
 
     #: None for what comes from a file.
@@ -187,10 +186,10 @@ def _offsets(entries: Sequence[Entry], positions: Positions) -> list[Offset]:
 
 def _buried(entry: Entry, error: Exception) -> Entry:
     """The entry as a dead letter; its record stands in its place without its text."""
-    record = None if entry.record is None else replace(entry.record, event=None, reading=None)
+    record = None if entry.record is None else entry.record._replace(event=None, reading=None)
     if record is not None and record.seq is None:
         record = None
     letter = entry.letter
     if letter is None and entry.message is not None:
         letter = dead_letter(entry.message, entry.at, "unstorable", f"{type(error).__name__}: {error}"[:2000])
-    return replace(entry, record=record, letter=letter)
+    return entry._replace(record=record, letter=letter)

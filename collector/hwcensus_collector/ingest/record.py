@@ -7,19 +7,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from lxml import etree
 
 from hwcensus import document
 from hwcensus.document import Survey
 from hwcensus.envelope import FORMAT
 from hwcensus.errors import HwcensusError, InvalidDocument
-from hwcensus.event import Event, Told, read_event
+from hwcensus.event import Event, Told, check_events, event_of
 
 #: Our own five, and the sender's signature and key id; the rest is room for what may come.
 MAX_HEADERS = 16
 #: What the inventory's keys hold: characters, and the largest number.
 MAX_ID, MAX_IDENTITY, MAX_SEQ = 64, 1000, 2**63 - 1
-REPEATED = ("type", "format", "host", "stream", "seq")
 
 
 class Message(Protocol):
@@ -59,8 +60,7 @@ class Reading:
         self.state_hash: bytes = parts.state_hash
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record that has its place: host, stream and, but for heartbeats, seq."""
 
     host: str
@@ -89,42 +89,42 @@ class DeadLetter:
     reason: str
 
 
-def read(message: Message, at: datetime) -> tuple[Record | None, DeadLetter | None]:
-    """What a message is: a record; or a dead letter, with the record that stands in its place where headers tell it."""
-    headers = _text(message.headers[:MAX_HEADERS])
+#: The root of an event that the schema accepts, or why it does not.
+Checked = etree._Element | InvalidDocument
+
+
+def check_all(messages: Sequence[Message]) -> list[Checked]:
+    """Parses and validates: the half of reading during which other threads run."""
+    return check_events([message.value or b"" for message in messages])
+
+
+def read(message: Message, checked: Checked, at: datetime) -> tuple[Record | None, DeadLetter | None]:
+    """What a message is, got at that time: a record; or a dead letter, with the record that stands in its place where
+    headers tell it."""
     try:
-        _count(message)
-        event = read_event(message.value or b"")
-        _agree(headers, event)
+        if len(message.headers) > MAX_HEADERS:
+            raise InvalidDocument(
+                f"{len(message.headers)} headers, at most {MAX_HEADERS} are read", code="too-many-headers"
+            )
+        if isinstance(checked, InvalidDocument):
+            raise checked
+        event = event_of(checked)
+        _agree(message, event)
         return of_event(event, at), None
-    except (HwcensusError, ValueError) as error:
-        # ValueError: numbers and bytes that the schema lets through and Python does not take.
-        code = error.code if isinstance(error, HwcensusError) else "schema"
-        return _in_its_place(headers, code, at), dead_letter(message, at, code, str(error))
+    except HwcensusError as error:
+        return _in_its_place(message, error.code, at), dead_letter(message, at, error.code, str(error))
 
 
 def of_event(event: Event, at: datetime) -> Record:
     """The record of an event that was read. Raises InvalidDocument."""
     seq: int | None = getattr(event, "seq", None)
-    _fits("host", event.host, MAX_ID)
-    _fits("stream", event.stream, MAX_ID)
-    _fits("identity", getattr(event, "identity", ""), MAX_IDENTITY)
+    identity: str = getattr(event, "identity", "")
+    if len(event.host) > MAX_ID or len(event.stream) > MAX_ID or len(identity) > MAX_IDENTITY:
+        raise InvalidDocument(f"host, stream or identity is longer than {MAX_ID}, {MAX_IDENTITY}", code="schema")
     if seq is not None and seq > MAX_SEQ:
         raise InvalidDocument(f"seq {seq} is above {MAX_SEQ}", code="schema")
-    return Record(
-        host=event.host,
-        stream=event.stream,
-        seq=seq,
-        type=event.type_,
-        at=at,
-        event=event,
-        reading=Reading(event) if isinstance(event, Told) else None,
-    )
-
-
-def _fits(name: str, value: str, most: int) -> None:
-    if len(value) > most:
-        raise InvalidDocument(f"{name} has {len(value)} characters, at most {most} are kept", code="schema")
+    reading = Reading(event) if isinstance(event, Told) else None
+    return Record(event.host, event.stream, seq, event.type_, at, event, reading)
 
 
 class Contradiction(HwcensusError):
@@ -133,31 +133,29 @@ class Contradiction(HwcensusError):
     code = "header-mismatch"
 
 
-def _count(message: Message) -> None:
-    if len(message.headers) > MAX_HEADERS:
-        raise InvalidDocument(
-            f"{len(message.headers)} headers, at most {MAX_HEADERS} are read", code="too-many-headers"
-        )
-
-
 def _text(headers: Sequence[tuple[str, bytes | None]]) -> dict[str, str]:
     """NUL, which PostgreSQL's text does not take, and what is no UTF-8 come as escapes."""
     plain = ((name, (value or b"").decode("utf-8", "backslashreplace")) for name, value in headers)
     return {name.replace("\0", "\\x00"): value.replace("\0", "\\x00") for name, value in plain}
 
 
-def _agree(headers: dict[str, str], event: Event) -> None:
+def _agree(message: Message, event: Event) -> None:
     """Headers may be missing (a person with a tool), but not say something else."""
-    seq = getattr(event, "seq", None)
-    told = {"type": event.type_, "format": FORMAT, "host": event.host, "stream": event.stream}
-    told |= {} if seq is None else {"seq": str(seq)}
-    for name in REPEATED:
-        if name in headers and headers[name] != told.get(name):
-            raise Contradiction(f"header {name} is {headers[name]!r}, the text says {told.get(name)!r}")
+    told = {
+        "type": event.type_,
+        "format": FORMAT,
+        "host": event.host,
+        "stream": event.stream,
+        "seq": str(getattr(event, "seq", "no")),
+    }
+    for name, value in message.headers:
+        if name in told and value != told[name].encode():
+            raise Contradiction(f"header {name} is {value!r}, the text says {told[name]!r}")
 
 
-def _in_its_place(headers: dict[str, str], code: str, at: datetime) -> Record | None:
+def _in_its_place(message: Message, code: str, at: datetime) -> Record | None:
     """A contradicting record has no place: nobody knows which half of it is right."""
+    headers = _text(message.headers[:MAX_HEADERS])
     if code == Contradiction.code or not all(headers.get(name) for name in ("host", "stream", "type")):
         return None
     seq = headers.get("seq", "")

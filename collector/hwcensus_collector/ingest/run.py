@@ -5,9 +5,10 @@ asked anew where to go on. Rules and rows are not here: `fold.py`, `store/`.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,7 +21,7 @@ from hwcensus.event import Hello
 from hwcensus.instant import now
 from hwcensus_collector.ingest.fold import lose
 from hwcensus_collector.ingest.intake import Entry, Intake
-from hwcensus_collector.ingest.record import Message, read
+from hwcensus_collector.ingest.record import Checked, Message, check_all, read
 from hwcensus_collector.ingest.source import Source
 from hwcensus_collector.settings import CollectorSettings
 from hwcensus_collector.store.load import read_offset
@@ -40,9 +41,11 @@ class Parcel:
     entries: Sequence[Entry]
 
 
-async def run_ingest(settings: CollectorSettings, engine: Engine, stop: asyncio.Event) -> None:
-    """Works until `stop`. Raises ConfigError for settings that cannot be used."""
-    await Ingest(settings, engine).run(stop)
+def calm_collector() -> None:
+    """Python's search for cycles, seldom: records and rows make none, and looking through a hundred thousand cached
+    devices over and over costs a fifth of the work."""
+    gc.freeze()
+    gc.set_threshold(500_000, 20, 50)
 
 
 class Ingest:
@@ -58,6 +61,9 @@ class Ingest:
         self._source: Source | None = None
         #: Held by whoever uses the intake or relies on SQL's positions to stay as they are.
         self._lock = asyncio.Lock()
+        #: SQLite's driver gives Python away and takes it back for every row: two threads that both want it would do
+        #: little else than pass it on. PostgreSQL's waits for long, and reading may go on meanwhile. (Measured.)
+        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         #: Streams of hosts that moved → the end of the partition they left, as first seen.
         self._tails: dict[str, int] = {}
         self._trouble = False
@@ -69,7 +75,7 @@ class Ingest:
             try:
                 await source.start()
                 self._source = source
-                await self._work(source, stop)
+                await self.work(source, stop)
             # The loop's boundary: whatever Kafka's client or the database raise, we begin anew from what SQL says.
             except (KafkaError, SQLAlchemyError, OSError, HostsChanged) as error:
                 self._say(error)
@@ -84,7 +90,7 @@ class Ingest:
         """Records by partition of ours that are still to be read; None without Kafka."""
         return None if self._source is None else self._source.lag()
 
-    async def _work(self, source: Source, stop: asyncio.Event) -> None:
+    async def work(self, source: Source, stop: asyncio.Event) -> None:
         """Reads ahead by one parcel while another is stored."""
         parcels: asyncio.Queue[Parcel | None] = asyncio.Queue(maxsize=1)
         reading = asyncio.create_task(self._read(source, parcels, stop))
@@ -110,11 +116,17 @@ class Ingest:
             generation = source.generation
             early: dict[int, int] = {}
             for run in _runs(await source.messages(), self._settings.ingest.batch_bytes):
-                entries = await asyncio.to_thread(_read_all, run)
+                entries = await self._read_run(run)
                 await self._find_early(source, entries, early)
                 entries = [entry for entry in entries if not _is_early(entry, early)]
                 if entries:
                     await parcels.put(Parcel(generation, entries))
+
+    async def _read_run(self, run: Sequence[ConsumerRecord]) -> list[Entry]:
+        ats = [recorded_at(message) for message in run]
+        checked = await asyncio.to_thread(check_all, run)
+        async with self._turn:
+            return await asyncio.to_thread(read_entries, run, checked, ats)
 
     async def _store(self, source: Source, parcels: asyncio.Queue[Parcel | None]) -> None:
         while (parcel := await parcels.get()) is not None:
@@ -124,7 +136,8 @@ class Ingest:
 
     async def _take(self, source: Source, parcel: Parcel) -> None:
         try:
-            await asyncio.to_thread(self.intake.take, parcel.entries, source.positions)
+            async with self._turn:
+                await asyncio.to_thread(self.intake.take, parcel.entries, source.positions)
         except OffsetLost as error:
             log.info("another process has a partition now", extra={"partition": error.partition})
             self.intake.forget(error.partition)
@@ -189,14 +202,9 @@ def recorded_at(message: ConsumerRecord) -> datetime:
     return now()
 
 
-def read_entry(message: Message, at: datetime) -> Entry:
-    """The message, read; never raises for what is in it."""
-    record, letter = read(message, at)
-    return Entry(message, at, record, letter)
-
-
-def _read_all(messages: Sequence[ConsumerRecord]) -> list[Entry]:
-    return [read_entry(message, recorded_at(message)) for message in messages]
+def read_entries(messages: Sequence[Message], checked: Sequence[Checked], ats: Sequence[datetime]) -> list[Entry]:
+    """The messages, read; never raises for what is in them."""
+    return [Entry(m, at, *read(m, one, at)) for m, one, at in zip(messages, checked, ats, strict=True)]
 
 
 def _is_early(entry: Entry, early: Mapping[int, int]) -> bool:

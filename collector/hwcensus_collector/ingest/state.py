@@ -64,15 +64,15 @@ class Totals(NamedTuple):
     def plus(self, held: Held) -> "Totals":
         return Totals(
             self.size + 1,
-            census_digest.add(self.digest, held.term),
-            census_digest.add(self.state_digest, held.state_term),
+            (self.digest + held.term) % census_digest.MODULUS,
+            (self.state_digest + held.state_term) % census_digest.MODULUS,
         )
 
     def minus(self, held: Held) -> "Totals":
         return Totals(
             self.size - 1,
-            census_digest.subtract(self.digest, held.term),
-            census_digest.subtract(self.state_digest, held.state_term),
+            (self.digest - held.term) % census_digest.MODULUS,
+            (self.state_digest - held.state_term) % census_digest.MODULUS,
         )
 
     def beyond(self, other: "Totals") -> "Totals":

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from hwcensus import census_digest
 from hwcensus.event import AgentState, Evidence, SourceState
@@ -150,16 +150,17 @@ def _refused(connection: Connection, hosts: Collection[str]) -> defaultdict[str,
 
 def _add_devices(connection: Connection, loaded: dict[str, Tracked]) -> None:
     device = tables.device
-    marks = _marks(connection, loaded)
+    types, values = _types(connection, loaded), _values(connection, loaded)
     columns = [device.c[name] for name in COLUMNS]
     ports = [device.c.state[path].as_string().label(path) for path in PORTS]
     for row in connection.execute(select(*columns, *ports).where(device.c.host.in_(loaded))):
         tracked = loaded[row.host]
         tracked.state.devices[row.identity] = _held(row)
-        tracked.things[row.identity] = Thing(row.identity, row.id, row.version, marks.get(row.id, rows.marks([], [])))
+        marks = rows.marks((row.name, row.key, row.bus), sorted(types[row.id]), sorted(values[row.id]))
+        tracked.things[row.identity] = Thing(row.identity, row.id, row.version, marks)
 
 
-COLUMNS = ("id", "host", "identity", "present", "name", "digest", "state_hash", "version", "changed_at")
+COLUMNS = ("id", "host", "identity", "present", "name", "digest", "state_hash", "version", "changed_at", "key", "bus")
 
 
 def _held(row: Row[Any]) -> Held:
@@ -175,13 +176,21 @@ def _held(row: Row[Any]) -> Held:
     )
 
 
-def _marks(connection: Connection, hosts: Collection[str]) -> dict[int, int]:
-    """By id of the thing."""
-    ours = select(tables.device.c.id).where(tables.device.c.host.in_(hosts))
+def _types(connection: Connection, hosts: Collection[str]) -> defaultdict[int, list[str]]:
+    """Types of capability by id of the thing."""
     types: defaultdict[int, list[str]] = defaultdict(list)
-    for row in connection.execute(select(tables.capability).where(tables.capability.c.device.in_(ours))):
+    for row in connection.execute(select(tables.capability).where(tables.capability.c.device.in_(_ids(hosts)))):
         types[row.device].append(row.type)
+    return types
+
+
+def _values(connection: Connection, hosts: Collection[str]) -> defaultdict[int, list[tuple[str, str, bool]]]:
+    """Identifiers by id of the thing."""
     values: defaultdict[int, list[tuple[str, str, bool]]] = defaultdict(list)
-    for row in connection.execute(select(tables.identifier).where(tables.identifier.c.device.in_(ours))):
+    for row in connection.execute(select(tables.identifier).where(tables.identifier.c.device.in_(_ids(hosts)))):
         values[row.device].append((row.kind, row.value, row.own))
-    return {id_: rows.marks(sorted(types[id_]), sorted(values[id_])) for id_ in types.keys() | values.keys()}
+    return values
+
+
+def _ids(hosts: Collection[str]) -> Select[tuple[int]]:
+    return select(tables.device.c.id).where(tables.device.c.host.in_(hosts))

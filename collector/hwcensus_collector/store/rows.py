@@ -25,12 +25,15 @@ DEVICE = Target(
     name="device",
     table=tables.device,
     columns=(
-        "id", "host", "identity", "present", "name", "key", "parent", "bus", "driver", "vendor", "product",
-        "facts", "state", "xml", "digest", "state_hash", "version", "seq", "first_seen", "changed_at",
+        "id", "host", "identity", "name", "key", "bus", "present", "parent", "driver", "vendor", "product",
+        "facts", "state", "xml", "digest", "state_hash", "version", "seq", "changed_at", "first_seen",
     ),
     key=("id",),
     kept=("first_seen",),
 )  # fmt: skip
+#: Of a thing that has its row: what changes often, without what is indexed.
+DEVICE_TOLD = Target(name="device_told", table=tables.device, columns=("id", *DEVICE.columns[6:19]), key=("id",))
+DEVICE_NAMED = Target(name="device_named", table=tables.device, columns=("id", *DEVICE.columns[3:6]), key=("id",))
 DEVICE_GONE = Target(
     name="device_gone", table=tables.device, columns=("id", "present", "version", "seq", "changed_at"), key=("id",)
 )
@@ -103,39 +106,45 @@ def _version_row(new: NewVersion, feed: int) -> Row:
     )
 
 
-def device_row(thing: Thing, told: Sight, reading: Reading) -> Row:
+def named_row(thing: Thing, reading: Reading) -> Row:
+    """What a thing is looked up by."""
+    frame = reading.survey.frame
+    return (thing.id, frame["name"], frame.get("key"), reading.survey.bus)
+
+
+def told_row(thing: Thing, sight: Sight, reading: Reading) -> Row:
     """A thing as it was last described."""
-    held = told.tracked.state.devices[thing.identity]
+    held = sight.tracked.state.devices[thing.identity]
     survey = reading.survey
     frame, facts, bus = survey.frame, survey.facts, survey.bus
     return (
         thing.id,
-        told.record.host,
-        thing.identity,
         held.present,
-        frame["name"],
-        frame.get("key"),
         frame.get("parent"),
-        bus,
         frame.get("driver"),
         _text(facts.get(f"{bus}.vendor")),
         _text(facts.get(f"{bus}.product")),
         _encode(facts),
-        _encode(survey.state),
+        _encode(survey.state) if survey.state else "{}",
         reading.xml,
         reading.digest,
         reading.state_hash,
         thing.version,
-        told.record.seq or 0,
-        held.since,
+        sight.record.seq or 0,
         held.since,
     )
 
 
-def gone_row(thing: Thing, told: Sight) -> Row:
+def new_row(thing: Thing, sight: Sight, reading: Reading) -> Row:
+    """A thing never seen before."""
+    told = told_row(thing, sight, reading)
+    return (thing.id, sight.record.host, thing.identity, *named_row(thing, reading)[1:], *told[1:], told[-1])
+
+
+def gone_row(thing: Thing, sight: Sight) -> Row:
     """A thing of which nothing is known but that it is gone."""
-    held = told.tracked.state.devices[thing.identity]
-    return (thing.id, held.present, thing.version, told.record.seq or 0, held.since)
+    held = sight.tracked.state.devices[thing.identity]
+    return (thing.id, held.present, thing.version, sight.record.seq or 0, held.since)
 
 
 def _text(value: object) -> str | None:
@@ -222,6 +231,6 @@ def _or_null(value: object) -> str | None:
     return _encode(value) if value else None
 
 
-def marks(types: list[str], values: list[tuple[str, str, bool]]) -> int:
-    """Stands for a thing's capabilities and identifiers, both sorted."""
-    return hash((tuple(types), tuple(values)))
+def marks(names: Row, types: list[str], values: list[tuple[str, str, bool]]) -> int:
+    """Stands for what a thing is looked up by: name, key, bus; capabilities and identifiers, both sorted."""
+    return hash((tuple(names), tuple(types), tuple(values)))

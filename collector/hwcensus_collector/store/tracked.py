@@ -18,7 +18,7 @@ class Thing:
     id: int = 0
     #: Feed position of its open version, 0 before it has one.
     version: int = 0
-    #: Stands for its capabilities and identifiers, to know when they changed (within this process only).
+    #: Stands for what it is looked up by, to know when that changed (within this process only).
     marks: int = 0
 
 

@@ -53,13 +53,13 @@ def write(connection: Connection, batch: Batch) -> None:
     _lock(connection, dirty)
     _write_letters(connection, batch)
     writer.merge(connection, rows.DOCUMENT, sorted(batch.documents.items()))
-    _number_things(connection, writer, batch)
-    _write_marks(connection, writer, batch)
+    new = _number_things(connection, writer, batch)
+    _write_marks(connection, writer, batch, new)
     _write_hosts(connection, writer, batch, dirty)
     _write_coverage(connection, batch)
     _write_transitions(connection, batch)
     record_results(connection, [_result(event, at) for event, at in batch.results])
-    _write_history(connection, writer, batch)
+    _write_history(connection, writer, batch, new)
 
 
 def _compare_and_set(connection: Connection, offset: Offset) -> None:
@@ -119,33 +119,38 @@ def _write_letters(connection: Connection, batch: Batch) -> None:
         )
 
 
-def _number_things(connection: Connection, writer: Writer, batch: Batch) -> None:
+def _number_things(connection: Connection, writer: Writer, batch: Batch) -> set[Thing]:
+    """The things that are new; they have ids now."""
     new = list(batch.new_things())
     if new:
         for thing, number in zip(new, writer.reserve(connection, len(new)), strict=True):
             thing.id = number
+    return set(new)
 
 
-def _write_marks(connection: Connection, writer: Writer, batch: Batch) -> None:
-    """Capabilities and identifiers, only of things whose have changed."""
+def _write_marks(connection: Connection, writer: Writer, batch: Batch, new: set[Thing]) -> None:
+    """What things are looked up by, only of those whose names, capabilities or identifiers have changed."""
+    named: list[Row] = []
     capabilities: list[Row] = []
     identifiers: list[Row] = []
-    changed: list[Row] = []
-    for thing, told in batch.things.items():
-        if told.reading is None:
+    for thing, sight in batch.things.items():
+        if sight.reading is None:
             continue
-        types, values = rows.capabilities(told.reading.survey), rows.identifiers(told.reading.survey)
-        marks = rows.marks(types, values)
+        survey, names = sight.reading.survey, rows.named_row(thing, sight.reading)
+        types, values = rows.capabilities(survey), rows.identifiers(survey)
+        marks = rows.marks(names[1:], types, values)
         if marks != thing.marks:
-            if thing.version:
-                changed.append((thing.id,))
             thing.marks = marks
             capabilities.extend((thing.id, type_) for type_ in types)
             identifiers.extend((thing.id, *value) for value in values)
-    writer.delete(connection, rows.CAPABILITY_GONE, changed)
-    writer.delete(connection, rows.IDENTIFIER_GONE, changed)
+            if thing not in new:
+                named.append(names)
+    known = [(row[0],) for row in named]
+    writer.delete(connection, rows.CAPABILITY_GONE, known)
+    writer.delete(connection, rows.IDENTIFIER_GONE, known)
     writer.insert(connection, rows.CAPABILITY, capabilities)
     writer.insert(connection, rows.IDENTIFIER, identifiers)
+    writer.update(connection, rows.DEVICE_NAMED, named)
 
 
 def _write_hosts(connection: Connection, writer: Writer, batch: Batch, dirty: Sequence[Tracked]) -> None:
@@ -258,7 +263,7 @@ def _result(event: Result, at: datetime) -> ResultStep:
     )
 
 
-def _write_history(connection: Connection, writer: Writer, batch: Batch) -> None:
+def _write_history(connection: Connection, writer: Writer, batch: Batch, new: set[Thing]) -> None:
     """Versions under the feed's next positions, the ones that they end, and the things as they are now."""
     for thing, identity in batch.moved:
         # One by one, in order: an identity may be free only since the last one left it.
@@ -266,11 +271,11 @@ def _write_history(connection: Connection, writer: Writer, batch: Batch) -> None
     closed = [(thing.version, at) for thing, at in batch.closed.items()]
     if batch.versions:
         first = _advance(connection, len(batch.versions))
-        for feed, new in enumerate(batch.versions, first):
-            new.thing.version = feed
+        for feed, version in enumerate(batch.versions, first):
+            version.thing.version = feed
         writer.insert(connection, rows.VERSION, list(rows.version_rows(batch, first)))
         writer.update(connection, rows.VERSION_CLOSED, closed)
-    _write_things(connection, writer, batch.things)
+    _write_things(connection, writer, batch.things, new)
 
 
 def _advance(connection: Connection, count: int) -> int:
@@ -282,11 +287,17 @@ def _advance(connection: Connection, count: int) -> int:
     return last - count + 1
 
 
-def _write_things(connection: Connection, writer: Writer, things: dict[Thing, Sight]) -> None:
-    told = [rows.device_row(thing, one, one.reading) for thing, one in things.items() if one.reading is not None]
-    writer.merge(connection, rows.DEVICE, told)
-    writer.update(
-        connection,
-        rows.DEVICE_GONE,
-        [rows.gone_row(thing, one) for thing, one in things.items() if one.reading is None],
-    )
+def _write_things(connection: Connection, writer: Writer, things: dict[Thing, Sight], new: set[Thing]) -> None:
+    begun: list[Row] = []
+    told: list[Row] = []
+    gone: list[Row] = []
+    for thing, sight in things.items():
+        if sight.reading is None:
+            gone.append(rows.gone_row(thing, sight))
+        elif thing in new:
+            begun.append(rows.new_row(thing, sight, sight.reading))
+        else:
+            told.append(rows.told_row(thing, sight, sight.reading))
+    writer.insert(connection, rows.DEVICE, begun)
+    writer.update(connection, rows.DEVICE_TOLD, told)
+    writer.update(connection, rows.DEVICE_GONE, gone)
