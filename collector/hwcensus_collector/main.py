@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 import hwcensus
 from hwcensus import config, log
-from hwcensus.errors import HwcensusError, NotFound, Refused
+from hwcensus.errors import HwcensusError, NotFound, Refused, Unreachable
 from hwcensus.instant import now
 from hwcensus_collector import database
 from hwcensus_collector.settings import CollectorSettings
@@ -42,6 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HwcensusError as error:
         print(f"hwcensus-collector: {error.code}: {error}", file=sys.stderr)
         return error.exit_code
+    except OperationalError as error:
+        why = str(error.orig).splitlines()[0]
+        print(
+            f"hwcensus-collector: unreachable: the database does not answer ({why}); check database.url",
+            file=sys.stderr,
+        )
+        return Unreachable.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -129,3 +129,11 @@ def test_a_topic_that_is_not_as_it_must_be_is_said(kafka: Kafka) -> None:
     )
     assert done.returncode == 1
     assert f"{topics.events}: 2 partitions, must be 12 at least" in done.stderr.decode()
+
+
+def test_a_database_that_does_not_answer_is_said_in_one_line() -> None:
+    refused = collector("db", "upgrade", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert refused.returncode == 5
+    (line,) = refused.stderr.decode().splitlines()
+    assert "unreachable" in line
+    assert "database.url" in line
