@@ -195,7 +195,8 @@ class Recorder:
         return self.writer.reserve(connection, count)
 
     def _note(self, target: Target, rows_: Sequence[Row]) -> None:
-        self.transactions[-1][target.name] = list(rows_)
+        if target is not rows.DEVICE:
+            self.transactions[-1][target.name] = list(rows_)
 
 
 @contextmanager
