@@ -4,21 +4,32 @@ Each attribute is read when it is first asked for, and once. What it means is th
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from hwcensus.fact import printable
+from hwcensus.fact import Value, printable
 from hwcensus_agent import sysfs
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.udev_database import UdevDatabase
 
+#: What HAL's properties are (HAL specification): string, int32 and uint64, double, bool, strlist.
+HalValue = str | int | float | bool | Sequence[str]
 _Seen = bytes | Unreadable | None
 
 
 class View:
     """One device. Every method that reads may raise Unreadable."""
 
-    def __init__(self, *, root: str, syspath: str, subsystem: str, database: UdevDatabase | None = None) -> None:
-        """`root` is what serves as /sys, without symlinks; `syspath` begins with "/sys" whatever `root` is."""
+    def __init__(
+        self,
+        *,
+        root: str,
+        syspath: str,
+        subsystem: str,
+        database: UdevDatabase | None = None,
+        hal: Mapping[str, HalValue] | None = None,
+    ) -> None:
+        """`root` is what serves as /sys, without symlinks; `syspath` begins with "/sys" whatever `root` is. `hal` are
+        the properties that a hald has of the device."""
         self.syspath = syspath
         self.subsystem = subsystem
         #: Paths of the facts that could not be read; describers add to it.
@@ -26,6 +37,7 @@ class View:
         self._root = root
         self._folder = root + syspath.removeprefix("/sys")
         self._database = database
+        self._hal = hal or {}
         self._seen: dict[str, _Seen] = {}
         self._uevent: dict[str, bytes] | None = None
         self._found: Mapping[str, bytes] | None = None
@@ -99,6 +111,20 @@ class View:
         if self._found is None:
             self._found = {} if self._database is None else self._database.properties(self._database_key()) or {}
         return _text(self._found.get(key))
+
+    def hal(self, key: str) -> Value | tuple[str, ...] | None:
+        """A property that HAL has of the device, with its type but for doubles, which become decimal fractions.
+
+        An empty string is how HAL says that there is none (HAL specification, "Conventions").
+        """
+        found = self._hal.get(key)
+        if isinstance(found, str):
+            return _text(found.encode("utf-8", "surrogatepass"))
+        if isinstance(found, float):
+            return f"{found:.6f}".rstrip("0").rstrip(".")
+        if isinstance(found, Sequence):
+            return tuple(text for one in found if (text := _text(one.encode("utf-8", "surrogatepass"))) is not None)
+        return found
 
     @property
     def udev_is_done(self) -> bool:

@@ -25,6 +25,7 @@ class Kind:
     pattern: str | None
     read: Callable[[str], Value] = str
     write: Callable[[Any], str] = str
+    type_: type[Value] = str
 
 
 def _read_yes_no(text: str) -> bool:
@@ -40,8 +41,8 @@ TEXT = Kind("text", None)
 #: One word: no blanks, so that lists of words can be separated by blanks.
 WORD = Kind("word", r"[^\s]+")
 #: A count, number or size, decimal. 20 digits hold every 64-bit number.
-NUMBER = Kind("number", r"0|[1-9][0-9]{0,19}", int)
-YES_NO = Kind("yes-no", "yes|no", _read_yes_no, _write_yes_no)
+NUMBER = Kind("number", r"0|[1-9][0-9]{0,19}", int, type_=int)
+YES_NO = Kind("yes-no", "yes|no", _read_yes_no, _write_yes_no, bool)
 #: Hexadecimal as the kernel prints PCI addresses: digits only, lower case, fixed width.
 HEX1 = Kind("hex1", "[0-9a-f]")
 HEX2 = Kind("hex2", "[0-9a-f]{2}")

@@ -9,7 +9,7 @@ import pytest
 from hwcensus import document
 from hwcensus.classes import BUSES, CAPABILITIES
 from hwcensus.document import JsonValue
-from hwcensus.shape import shape_of
+from hwcensus.fact import facts_of
 from hwcensus_agent import describe
 from hwcensus_agent.describe import memory
 from hwcensus_agent.enumerate import Described, enumerate_host
@@ -300,22 +300,15 @@ def test_a_fact_that_is_not_what_it_must_be_is_left_out_and_said_and_the_rest_st
 
 
 def test_every_source_is_of_a_fact_and_every_fact_of_a_described_class_has_a_source() -> None:
-    described = describe.sources()
+    described = [(fact.path, fact.state) for fact in describe.facts()]
     undescribed = {"scsihost", "fc"}
-    named = {cls.type_ for cls in (*BUSES.values(), *CAPABILITIES.values())} - undescribed
-    paths = {
-        f"{cls.type_}.{fact.label}"
-        for cls in (*BUSES.values(), *CAPABILITIES.values())
-        if cls.type_ in named
-        for part in (cls, cls.state_class)
-        for slot in shape_of(part).slots
-        for fact in slot.facts
-    } | {
-        f"{cls.type_}.{fact.label}"
-        for cls in (*BUSES.values(), *CAPABILITIES.values())
-        if cls.type_ in named
-        for fact in shape_of(cls.state_class).attributes
+    parts = [cls for cls in (*BUSES.values(), *CAPABILITIES.values()) if cls.type_ not in undescribed]
+    facts = [(f"{cls.type_}.{fact.label}", False) for cls in parts for fact in facts_of(cls)]
+    states = [
+        (f"{cls.type_}.{fact.label}", True)
+        for cls in parts
+        for fact in facts_of(cls.state_class)
         if fact.label != "unread"
-    }
-    assert set(described) == paths
-    assert all(re.search(r"\w", source) for source in described.values())
+    ]
+    assert sorted(described) == sorted([*facts, *states])
+    assert all(re.search(r"\w", words) for fact in describe.facts() for words in fact.origins.values())

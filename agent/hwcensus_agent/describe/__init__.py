@@ -8,11 +8,11 @@ from types import ModuleType
 
 from hwcensus_agent.describe import block, computer, generic, input, net, pci, storage, usb, virtio
 from hwcensus_agent.describe.description import Describer, Description
-from hwcensus_agent.describe.facts import Facts
+from hwcensus_agent.describe.facts import Described, Facts
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
-__all__ = ["DESCRIBERS", "Describer", "Description", "computer", "describe", "is_candidate", "sources"]
+__all__ = ["DESCRIBERS", "Describer", "Description", "computer", "describe", "facts", "is_candidate"]
 
 ANY = "*"
 
@@ -53,10 +53,10 @@ def _is_included(view: View, host: HostView, include: Collection[str]) -> bool:
     return view.subsystem in include or f"{view.subsystem}:{generic.kind.read(view, host)}" in include
 
 
-def sources() -> dict[str, str]:
-    """Path of every fact that is described → where it comes from, in words."""
+def facts() -> list[Described]:
+    """Every fact that is described, and where it comes from."""
     tables = [value for module in _MODULES for value in vars(module).values()]
     for value in list(tables):
         if isinstance(value, dict):
             tables += value.values()
-    return {path: source for table in tables if isinstance(table, Facts) for path, source in table}
+    return [fact for table in dict.fromkeys(t for t in tables if isinstance(t, Facts)) for fact in table]

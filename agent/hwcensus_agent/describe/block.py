@@ -9,7 +9,7 @@ from hwcensus.classes.block import Block, BlockState, Dm, Loop, Md, Volume, Zram
 from hwcensus.device import Capability
 from hwcensus_agent.describe import storage
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, flag, number, text, udev, uevent, worked_out
+from hwcensus_agent.describe.facts import Facts, From, first, flag, number, stated, text, udev, uevent, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -26,27 +26,27 @@ def node(part: int) -> From:
         found = view.text("dev")
         return None if found is None else int(found.split(":")[part])
 
-    return From("sysfs `dev`", read)
+    return stated(read, sysfs="`dev`")
 
 
-@worked_out("sysfs `size` times 512; of an optical drive it is the medium's, and state")
+@worked_out(sysfs="`size` times 512; of an optical drive it is the medium's, and state")
 def size(view: View, _: HostView) -> int | None:
     found = int(view.text("size") or 0) * SECTOR
     return found if found and not storage.is_optical(view) else None
 
 
-@worked_out("udev `ID_FS_LABEL_ENC`")
+@worked_out(udev="`ID_FS_LABEL_ENC`")
 def label(view: View, _: HostView) -> str | None:
     return storage.decoded(view.udev("ID_FS_LABEL_ENC"))
 
 
-@worked_out("sysfs `partition`, else the end of the kernel's name")
+@worked_out(sysfs="`partition`", path="the end of the kernel's name")
 def partition_number(view: View, _: HostView) -> int | None:
     found = view.text("partition") or view.kernel_name[len(view.kernel_name.rstrip("0123456789")) :]
     return int(found) if found else None
 
 
-@worked_out("sysfs `comp_algorithm`, the one in brackets")
+@worked_out(sysfs="`comp_algorithm`, the one in brackets")
 def algorithm(view: View, _: HostView) -> str | None:
     found = re.search(r"\[(.+?)\]", view.text("comp_algorithm") or "")
     return None if found is None else found[1]

@@ -11,7 +11,7 @@ from hwcensus.classes.system import System, SystemState
 from hwcensus_agent import sysfs
 from hwcensus_agent.describe import memory
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, worked_out
+from hwcensus_agent.describe.facts import Facts, From, stated, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -38,26 +38,26 @@ OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 
 def dmi(attribute: str) -> From:
     """A field of SMBIOS; the kernel lets only root read serials."""
-    return From(f"sysfs `class/dmi/id/{attribute}`", lambda view, _: view.text(f"../class/dmi/id/{attribute}"))
+    return stated(lambda view, _: view.text(f"../class/dmi/id/{attribute}"), sysfs=f"`class/dmi/id/{attribute}`")
 
 
-@worked_out("sysfs `class/dmi/id/product_uuid`")
+@worked_out(sysfs="`class/dmi/id/product_uuid`")
 def uuid(view: View, _: HostView) -> str | None:
     found = view.text("../class/dmi/id/product_uuid")
     return None if found is None else found.lower()
 
 
-@worked_out("uname(2) release")
+@worked_out(kernel="uname(2) release")
 def kernel(_: View, host: HostView) -> str | None:
     return platform.release() if host.live else None
 
 
-@worked_out("uname(2) machine")
+@worked_out(kernel="uname(2) machine")
 def architecture(_: View, host: HostView) -> str | None:
     return platform.machine() if host.live else None
 
 
-@worked_out("os-release(5) PRETTY_NAME")
+@worked_out(kernel="os-release(5) PRETTY_NAME")
 def operating_system(_: View, host: HostView) -> str | None:
     if not host.live:
         return None
@@ -66,18 +66,20 @@ def operating_system(_: View, host: HostView) -> str | None:
     return None if name is None else name[1] or None
 
 
-@worked_out("/proc/sys/kernel/random/boot_id")
+@worked_out(kernel="/proc/sys/kernel/random/boot_id")
 def boot(_: View, host: HostView) -> str | None:
     raw = sysfs.read("/proc/sys/kernel/random/boot_id") if host.live else None
     return None if raw is None else raw.decode("ascii", "replace").strip() or None
 
 
-@worked_out("SMBIOS memory devices, else sysfs `memory` blocks that are online")
+@worked_out(firmware="SMBIOS memory devices, summed", sysfs="`memory` blocks that are online")
 def total_memory(view: View, _: HostView) -> int | None:
     return memory.of_modules(view) or memory.of_blocks(view)
 
 
-@worked_out("maker and product in sysfs `class/dmi/id`, sysfs `hypervisor/type`, clock sources, cpuid's hypervisor bit")
+@worked_out(
+    sysfs="maker and product in `class/dmi/id`, `hypervisor/type`, clock sources", kernel="cpuid's hypervisor bit"
+)
 def virtualization(view: View, host: HostView) -> str | None:
     fields = ("sys_vendor", "board_vendor", "bios_vendor", "product_name")
     said = [view.text(f"../class/dmi/id/{field}") or "" for field in fields]

@@ -7,7 +7,7 @@ the device. Which facts a class has, and how they are written, is in `hwcensus.c
 import errno
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -28,17 +28,36 @@ NOT_NOW = frozenset({errno.EINVAL})
 NOTHING: frozenset[int] = frozenset()
 
 
+#: Where facts come from: the columns of docs/facts.md. `path` is what the sysfs path itself says, the kernel's name;
+#: `firmware` are tables and configuration space that sysfs passes on as bytes; `kernel` is all else that a running
+#: kernel tells of itself.
+ORIGINS = ("path", "sysfs", "udev", "hal", "rtnetlink", "ethtool", "firmware", "kernel")
+
+
 @dataclass(frozen=True)
 class From:
-    """A source: how it is read, and what is said of it in the documentation."""
+    """How a fact is read, and for each origin what is read there, in words for people."""
 
-    source: str
     read: Read
+    origins: Mapping[str, str]
+
+
+def stated(read: Read, **origins: str) -> From:
+    """A source of a function of view and host; `origins` say what it reads where: `sysfs="`size` times 512"`."""
+    unknown = set(origins) - set(ORIGINS)
+    if unknown or not origins:
+        raise TypeError(f"{', '.join(unknown) or 'nothing'} is no origin of facts: those are {', '.join(ORIGINS)}")
+    return From(read, {origin: origins[origin] for origin in ORIGINS if origin in origins})
+
+
+def worked_out(**origins: str) -> Callable[[Read], From]:
+    """The same, before the function: what it works out needs more than one attribute, or a word of its own."""
+    return lambda read: stated(read, **origins)
 
 
 def text(attribute: str, *, absent: frozenset[int] = NOTHING) -> From:
     """A sysfs attribute as it is, blanks around it apart."""
-    return From(f"sysfs `{attribute}`", lambda view, _: view.text(attribute, absent=absent))
+    return stated(lambda view, _: view.text(attribute, absent=absent), sysfs=f"`{attribute}`")
 
 
 def number(attribute: str, *, least: int = 0, absent: frozenset[int] = NOTHING, times: int = 1) -> From:
@@ -48,7 +67,7 @@ def number(attribute: str, *, least: int = 0, absent: frozenset[int] = NOTHING, 
         found = view.text(attribute, absent=absent)
         return None if found is None or int(found) < least else int(found) * times
 
-    return From(f"sysfs `{attribute}`" + (f" times {times}" if times > 1 else ""), read)
+    return stated(read, sysfs=f"`{attribute}`" + (f" times {times}" if times > 1 else ""))
 
 
 def hexadecimal(attribute: str, *, least: int = 0) -> From:
@@ -58,7 +77,7 @@ def hexadecimal(attribute: str, *, least: int = 0) -> From:
         found = view.text(attribute)
         return None if found is None or int(found, 16) < least else int(found, 16)
 
-    return From(f"sysfs `{attribute}` (hexadecimal)", read)
+    return stated(read, sysfs=f"`{attribute}` (hexadecimal)")
 
 
 def flag(attribute: str) -> From:
@@ -68,22 +87,27 @@ def flag(attribute: str) -> From:
         found = view.text(attribute)
         return None if found is None else int(found) != 0
 
-    return From(f"sysfs `{attribute}`", read)
+    return stated(read, sysfs=f"`{attribute}`")
 
 
 def uevent(key: str) -> From:
     """A variable of the uevent."""
-    return From(f"uevent `{key}`", lambda view, _: view.uevent(key))
+    return stated(lambda view, _: view.uevent(key), sysfs=f"uevent `{key}`")
 
 
 def udev(key: str) -> From:
     """A property that udev's rules give."""
-    return From(f"udev `{key}`", lambda view, _: view.udev(key))
+    return stated(lambda view, _: view.udev(key), udev=f"`{key}`")
 
 
-def worked_out(source: str) -> Callable[[Read], From]:
-    """Makes a source of a function of view and host; `source` says in words what it reads."""
-    return lambda read: From(source, read)
+def hal(key: str, *, least: int = 0) -> From:
+    """A property of HAL, of the type that the fact has; a number below `least` is how HAL says that there is none."""
+
+    def read(view: View, _: HostView) -> Value | tuple[str, ...] | None:
+        found = view.hal(key)
+        return None if isinstance(found, int) and found < least else found
+
+    return stated(read, hal=f"`{key}`")
 
 
 def first(*sources: From) -> From:
@@ -92,7 +116,18 @@ def first(*sources: From) -> From:
     def read(view: View, host: HostView) -> Value | tuple[str, ...] | None:
         return next((value for value in (one.read(view, host) for one in sources) if value is not None), None)
 
-    return From(", else ".join(one.source for one in sources), read)
+    said = {origin: [one.origins[origin] for one in sources if origin in one.origins] for origin in ORIGINS}
+    return From(read, {origin: ", else ".join(words) for origin, words in said.items() if words})
+
+
+@dataclass(frozen=True)
+class Described:
+    """A fact that is described, as docs/facts.md has it."""
+
+    path: str
+    #: Whether it stands in `<state>`: what changes while the hardware stays the same.
+    state: bool
+    origins: Mapping[str, str]
 
 
 class Facts(Generic[P]):
@@ -106,9 +141,10 @@ class Facts(Generic[P]):
         self.type_ = part.type_ if issubclass(part, Part) else ""
         self._sources = [(known[name], source) for name, source in sources.items()]
 
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Path and source, in words, of every fact."""
-        return ((self._path(fact), source.source) for fact, source in self._sources)
+    def __iter__(self) -> Iterator[Described]:
+        """Every fact, with where it comes from."""
+        state = issubclass(self.cls, State)
+        return (Described(self._path(fact), state, source.origins) for fact, source in self._sources)
 
     def of(
         self, view: View, host: HostView, *, nested: tuple[Capability | None, ...] = (), state: State | None = None
@@ -153,13 +189,13 @@ class Facts(Generic[P]):
 def _allowed(fact: Fact, value: Value | tuple[str, ...]) -> Value | tuple[str, ...]:
     """The value, if the schema will take it. Raises ValueError."""
     for one in value if isinstance(value, tuple) else (value,):
-        if isinstance(one, bool):
-            continue
-        if isinstance(one, int):
-            if one < 0:
-                raise ValueError(f"{one} is below zero")
-        elif not _XML.fullmatch(one) or not _pattern(fact.kind.pattern).fullmatch(one):
+        if type(one) is not fact.kind.type_:
             raise ValueError(f"{one!r} is no {fact.kind.name}")
+        if isinstance(one, str):
+            if not _XML.fullmatch(one) or not _pattern(fact.kind.pattern).fullmatch(one):
+                raise ValueError(f"{one!r} is no {fact.kind.name}")
+        elif one < 0:
+            raise ValueError(f"{one} is below zero")
     return value
 
 

@@ -7,12 +7,12 @@ from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
 
-@worked_out("the kernel's subsystem")
+@worked_out(path="the kernel's subsystem")
 def subsystem(view: View, _: HostView) -> str:
     return view.subsystem
 
 
-@worked_out("uevent `DEVTYPE`, else rtnetlink IFLA_INFO_KIND")
+@worked_out(sysfs="uevent `DEVTYPE`", rtnetlink="IFLA_INFO_KIND")
 def kind(view: View, host: HostView) -> str | None:
     """The kind of a device within its subsystem: what `include = ["net:veth"]` names after the colon."""
     if view.devtype is not None or view.subsystem != "net":

@@ -80,7 +80,7 @@ def _absolute(keys: int, direct: int) -> set[str]:
     return {"ID_INPUT_JOYSTICK"} if keys >> BTN_JOYSTICK & 1 or keys >> BTN_GAMEPAD & 1 else set()
 
 
-@worked_out("the node of the device's own `event*` folder, or of itself")
+@worked_out(sysfs="the node of its `event*` folder, or its own")
 def node(view: View, _: HostView) -> str | None:
     if view.devnode is not None:
         return view.devnode

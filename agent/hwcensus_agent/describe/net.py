@@ -51,58 +51,58 @@ def _significant(address: str | None, view: View) -> str | None:
     return ":".join(parts)
 
 
-@worked_out("the kernel's name")
+@worked_out(path="the kernel's name")
 def interface(view: View, _: HostView) -> str:
     return printable(os.fsencode(view.kernel_name))
 
 
-@worked_out("rtnetlink IFLA_PERM_ADDRESS, else sysfs `address` where `addr_assign_type` is 0, else sysfs `address`")
+@worked_out(rtnetlink="IFLA_PERM_ADDRESS", sysfs="`address` where `addr_assign_type` is 0, else `address`")
 def address(view: View, host: HostView) -> str | None:
     return permanent_address(view, host) or current_address(view)
 
 
-@worked_out("yes where the address is the permanent one")
+@worked_out(rtnetlink="IFLA_PERM_ADDRESS", sysfs="`addr_assign_type` is 0")
 def permanent(view: View, host: HostView) -> bool | None:
     return True if permanent_address(view, host) is not None else None
 
 
-@worked_out("sysfs `address` where it is not the permanent one")
+@worked_out(sysfs="`address` where it is not the permanent one")
 def other_address(view: View, host: HostView) -> str | None:
     found = permanent_address(view, host)
     return current_address(view) if found not in (None, current_address(view)) else None
 
 
-@worked_out("sysfs `dev_port` of hardware")
+@worked_out(sysfs="`dev_port` of hardware")
 def port_number(view: View, _: HostView) -> int | None:
     found = view.text("dev_port") if view.has("device") else None
     return None if found is None else int(found)
 
 
-@worked_out("sysfs link `master`")
+@worked_out(sysfs="link `master`")
 def master(view: View, host: HostView) -> str | None:
     return host.name_of(view.link("master"))
 
 
-@worked_out("sysfs `duplex`")
+@worked_out(sysfs="`duplex`")
 def duplex(view: View, _: HostView) -> str | None:
     found = view.text("duplex", absent=NOT_NOW)
     return None if found == "unknown" else found
 
 
-@worked_out("sysfs links `lower_*` of a bridge or bond")
+@worked_out(sysfs="links `lower_*` of a bridge or bond")
 def ports(view: View, host: HostView) -> tuple[str, ...]:
     if kind_of(view, host) not in {"bridge", "bond"}:
         return ()
     return tuple(sorted(_lower(view, host)))
 
 
-@worked_out("sysfs `bonding/active_slave`")
+@worked_out(sysfs="`bonding/active_slave`")
 def active(view: View, host: HostView) -> str | None:
     name = view.text("bonding/active_slave")
     return None if name is None else host.name_of(view.link(f"lower_{name}"))
 
 
-@worked_out("sysfs link `lower_*`")
+@worked_out(sysfs="link `lower_*`")
 def lower(view: View, host: HostView) -> str | None:
     return next(iter(_lower(view, host)), None)
 
@@ -113,29 +113,29 @@ def _lower(view: View, host: HostView) -> list[str]:
     return [name for name in names if name is not None]
 
 
-@worked_out("sysfs link `phy80211`")
+@worked_out(sysfs="link `phy80211`")
 def phy(view: View, _: HostView) -> str | None:
     return view.link_name("phy80211")
 
 
-@worked_out("sysfs `bridge/stp_state`")
+@worked_out(sysfs="`bridge/stp_state`")
 def stp(view: View, _: HostView) -> bool | None:
     found = view.text("bridge/stp_state")
     return None if found is None else found != "0"
 
 
-@worked_out("sysfs `bonding/mode`")
+@worked_out(sysfs="`bonding/mode`")
 def mode(view: View, _: HostView) -> str | None:
     return (view.text("bonding/mode") or "").partition(" ")[0] or None
 
 
-@worked_out("rtnetlink IFLA_VLAN_ID")
+@worked_out(rtnetlink="IFLA_VLAN_ID")
 def vlan_id(view: View, host: HostView) -> int | None:
     link = host.link(view)
     return None if link is None else link.vlan_id
 
 
-@worked_out("rtnetlink IFLA_VLAN_PROTOCOL")
+@worked_out(rtnetlink="IFLA_VLAN_PROTOCOL")
 def vlan_protocol(view: View, host: HostView) -> str | None:
     link = host.link(view)
     return None if link is None else link.vlan_protocol

@@ -4,7 +4,7 @@ import re
 
 from hwcensus.classes.pci import Pci, PciBus, PciState
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, flag, hexadecimal, number, text, worked_out
+from hwcensus_agent.describe.facts import Facts, From, flag, hexadecimal, number, stated, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -18,12 +18,12 @@ def address(part: int) -> From:
         found = ADDRESS.fullmatch(view.kernel_name)
         return None if found is None else found[part]
 
-    return From("the kernel's name", read)
+    return stated(read, path="the kernel's name")
 
 
 def product(key: str) -> From:
     """Maker or product as pci.ids has it."""
-    return From(f"udev hwdb `{key}`", lambda view, host: host.product(view, view.uevent("MODALIAS"), key))
+    return stated(lambda view, host: host.product(view, view.uevent("MODALIAS"), key), udev=f"`{key}`, of its hwdb")
 
 
 def speed(attribute: str) -> From:
@@ -33,7 +33,7 @@ def speed(attribute: str) -> From:
         found = re.match(r"([0-9]+)(\.[0-9]*[1-9])?", view.text(attribute) or "")
         return None if found is None else found[0]
 
-    return From(f"sysfs `{attribute}`", read)
+    return stated(read, sysfs=f"`{attribute}`")
 
 
 def width(attribute: str) -> From:
@@ -43,22 +43,22 @@ def width(attribute: str) -> From:
         found = int(view.text(attribute) or 0)
         return found if 0 < found < 255 else None
 
-    return From(f"sysfs `{attribute}`", read)
+    return stated(read, sysfs=f"`{attribute}`")
 
 
-@worked_out("sysfs `class`")
+@worked_out(sysfs="`class`")
 def device_class(view: View, _: HostView) -> str | None:
     found = view.text("class")
     return None if found is None else f"{int(found, 16):06x}"
 
 
-@worked_out("sysfs link `iommu_group`")
+@worked_out(sysfs="link `iommu_group`")
 def iommu_group(view: View, _: HostView) -> int | None:
     found = view.link_name("iommu_group")
     return None if found is None else int(found)
 
 
-@worked_out("sysfs link `physfn`")
+@worked_out(sysfs="link `physfn`")
 def phys_function(view: View, host: HostView) -> str | None:
     return host.name_of(view.link("physfn"))
 

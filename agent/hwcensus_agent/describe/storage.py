@@ -43,13 +43,13 @@ def decoded(encoded: str | None) -> str | None:
     return printable(plain.strip()) or None
 
 
-@worked_out("the sysfs path, and udev `ID_BUS` for old kernels' ATA disks")
+@worked_out(path="the buses in it", sysfs="`device/vendor` ATA")
 def bus(view: View, _: HostView) -> str | None:
     found = next((bus for sign, bus in _BUSES if sign.search(view.syspath)), None)
     return "ata" if found == "scsi" and view.text("device/vendor") == "ATA" else found
 
 
-@worked_out("sysfs `device/type`, the kernel's name, `queue/rotational`")
+@worked_out(path="the kernel's name", sysfs="`device/type`, `queue/rotational`")
 def drive_type(view: View, host: HostView) -> str | None:
     name = view.kernel_name
     if is_optical(view):
@@ -62,13 +62,13 @@ def drive_type(view: View, host: HostView) -> str | None:
     return "ssd" if solid else "disk"
 
 
-@worked_out("sysfs `device/vendor`, unless it is a number or only says ATA")
+@worked_out(sysfs="`device/vendor`, unless it is a number or only says ATA")
 def vendor(view: View, _: HostView) -> str | None:
     found = view.text("device/vendor")
     return None if found is None or found == "ATA" or found.startswith("0x") else found
 
 
-@worked_out("SCSI vital product data, page 80h, as sysfs `device/vpd_pg80` has it")
+@worked_out(sysfs="`device/vpd_pg80`, SCSI vital product data")
 def unit_serial(view: View, _: HostView) -> str | None:
     page = view.raw("device/vpd_pg80") or b""
     if len(page) < 4 or page[1] != _UNIT_SERIAL:
@@ -76,18 +76,18 @@ def unit_serial(view: View, _: HostView) -> str | None:
     return page[4 : 4 + int.from_bytes(page[2:4], "big")].decode("ascii", "replace").strip(" \0") or None
 
 
-@worked_out("udev `ID_SERIAL_SHORT` of ATA and USB")
+@worked_out(udev="`ID_SERIAL_SHORT` of ATA and USB")
 def udev_serial(view: View, _: HostView) -> str | None:
     return view.udev("ID_SERIAL_SHORT") if view.udev("ID_BUS") in {"ata", "usb"} else None
 
 
-@worked_out("udev `ID_WWN_WITH_EXTENSION`, else `ID_WWN`")
+@worked_out(udev="`ID_WWN_WITH_EXTENSION`, else `ID_WWN`")
 def udev_wwid(view: View, _: HostView) -> str | None:
     found = view.udev("ID_WWN_WITH_EXTENSION") or view.udev("ID_WWN")
     return found.replace("0x", "naa.", 1) if found is not None and found.startswith("0x") else found
 
 
-@worked_out("sysfs `size` times 512; none for an optical drive")
+@worked_out(sysfs="`size` times 512; none for an optical drive")
 def size(view: View, _: HostView) -> int | None:
     return None if is_optical(view) else int(view.text("size") or 0) * SECTOR or None
 
@@ -108,19 +108,19 @@ STORAGE = Facts(
 )
 
 
-@worked_out("udev `ID_CDROM_MEDIA` of an optical drive, else whether there is a size")
+@worked_out(udev="`ID_CDROM_MEDIA` of an optical drive", sysfs="whether `size` is one")
 def media(view: View, _: HostView) -> bool:
     if is_optical(view) and view.udev("ID_CDROM") is not None:
         return view.udev("ID_CDROM_MEDIA") == "1"
     return int(view.text("size") or 0) not in NO_MEDIUM
 
 
-@worked_out("sysfs `size` times 512")
+@worked_out(sysfs="`size` times 512")
 def media_size(view: View, host: HostView) -> int | None:
     return int(view.text("size") or 0) * SECTOR if media.read(view, host) else None
 
 
-@worked_out("udev `ID_FS_LABEL_ENC`")
+@worked_out(udev="`ID_FS_LABEL_ENC`")
 def media_label(view: View, _: HostView) -> str | None:
     return decoded(view.udev("ID_FS_LABEL_ENC"))
 

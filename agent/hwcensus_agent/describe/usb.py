@@ -2,7 +2,7 @@
 
 from hwcensus.classes.usb import UsbBus, UsbInterface, UsbState
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, hexadecimal, number, text, worked_out
+from hwcensus_agent.describe.facts import Facts, From, first, hexadecimal, number, stated, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -14,7 +14,7 @@ def product(key: str) -> From:
         vendor, device = view.text("idVendor") or "", view.text("idProduct") or ""
         return host.product(view, f"usb:v{vendor.upper()}p{device.upper()}", key)
 
-    return From(f"udev hwdb `{key}`", read)
+    return stated(read, udev=f"`{key}`, of its hwdb")
 
 
 def three_digits(attribute: str) -> From:
@@ -24,7 +24,7 @@ def three_digits(attribute: str) -> From:
         found = view.text(attribute)
         return None if found is None else f"{int(found):03d}"
 
-    return From(f"sysfs `{attribute}`", read)
+    return stated(read, sysfs=f"`{attribute}`")
 
 
 def code(attribute: str) -> From:
@@ -34,10 +34,10 @@ def code(attribute: str) -> From:
         found = view.text(attribute)
         return None if found is None else f"{int(found, 16):02x}"
 
-    return From(f"sysfs `{attribute}`", read)
+    return stated(read, sysfs=f"`{attribute}`")
 
 
-@worked_out("sysfs `serial`, but of a root hub, where the kernel writes the host controller's address")
+@worked_out(sysfs="`serial`, but of a root hub, where the kernel writes the host controller's address")
 def serial(view: View, _: HostView) -> str | None:
     return None if view.kernel_name.startswith("usb") else view.text("serial")
 

@@ -12,12 +12,12 @@ TYPES = {1: "network", 2: "block", 3: "console", 4: "entropy", 5: "balloon", 8: 
          27: "persistent memory"}  # fmt: skip
 
 
-@worked_out("name of the device type in virtio 1.2")
+@worked_out(sysfs="`device`, by name as in virtio 1.2")
 def type_name(view: View, _: HostView) -> str | None:
     return TYPES.get(int(view.text("device") or "0", 16))
 
 
-@worked_out("number in the kernel's name")
+@worked_out(path="number in the kernel's name")
 def number(view: View, _: HostView) -> int:
     return int(view.kernel_name.removeprefix("virtio"))
 
