@@ -46,27 +46,27 @@ class Census:
     def reset(self, told: Mapping[str, Sight]) -> None:
         """Forgets what was seen since, so that the next look tells it again."""
         self._sights = dict(told)
-        self._by_key = {sight.key: identity for identity, sight in self._sights.items()}
+        self._by_path = {sight.path: identity for identity, sight in self._sights.items()}
 
     def __len__(self) -> int:
         return len(self._sights)
 
-    def keys(self) -> list[str]:
+    def paths(self) -> list[str]:
         """Sysfs paths of all devices."""
-        return list(self._by_key)
+        return list(self._by_path)
 
     @property
     def identities_by_path(self) -> Mapping[str, str]:
         """The same as `identities`, not copied."""
-        return self._by_key
+        return self._by_path
 
     def identities(self) -> dict[str, str]:
         """Sysfs path → identity, for the look that comes next."""
-        return dict(self._by_key)
+        return dict(self._by_path)
 
     def names(self) -> dict[str, str]:
         """Sysfs path → name, likewise."""
-        return {sight.key: sight.name for sight in self._sights.values()}
+        return {sight.path: sight.name for sight in self._sights.values()}
 
     def sight(self, identity: str) -> Sight | None:
         """The device as it was last seen."""
@@ -74,22 +74,22 @@ class Census:
 
     def see(self, glance: Glance) -> list[News]:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
-        before = dict(self._by_key) if glance.same_boot else {}
+        before = dict(self._by_path) if glance.same_boot else {}
         present = {sight.identity: sight for sight in glance.seen}
         leaving = [*self._missing(glance, present), *self._flapped(glance)]
-        leaving.sort(key=lambda sight: sight.key.count("/"), reverse=True)
+        leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
         news = [self._went(sight, glance, present) for sight in leaving]
         for sight in glance.seen:
             news += self._came_or_stayed(sight, glance, before)
         return [self._caused(one) for one in news]
 
     def _missing(self, glance: Glance, present: Mapping[str, Sight]) -> list[Sight]:
-        looked: Collection[str] = self._by_key if glance.paths is None else glance.paths | set(glance.moved.values())
-        renamed = {self._by_key.get(glance.moved.get(sight.key, "")) for sight in present.values()}
-        taken_over = {self._by_key.get(sight.key) for sight in present.values() if self._may_have_been(sight, glance)}
+        looked: Collection[str] = self._by_path if glance.paths is None else glance.paths | set(glance.moved.values())
+        renamed = {self._by_path.get(glance.moved.get(sight.path, "")) for sight in present.values()}
+        taken_over = {self._by_path.get(sight.path) for sight in present.values() if self._may_have_been(sight, glance)}
         missing = []
         for identity, sight in self._sights.items():
-            if sight.key not in looked or identity in present:
+            if sight.path not in looked or identity in present:
                 continue
             if identity in taken_over and _is_same_hardware(sight, present):
                 continue  # the same device under another identity: one change with `was`
@@ -99,23 +99,23 @@ class Census:
 
     def _flapped(self, glance: Glance) -> list[Sight]:
         """Devices that are there, but went and came again since the last look."""
-        back = [sight.identity for sight in glance.seen if glance.gone.get(sight.key)]
+        back = [sight.identity for sight in glance.seen if glance.gone.get(sight.path)]
         return [self._sights[identity] for identity in back if identity in self._sights]
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""
-        stayed = glance.same_boot and sight.key not in glance.moved and not glance.gone.get(sight.key)
+        stayed = glance.same_boot and sight.path not in glance.moved and not glance.gone.get(sight.path)
         return stayed and sight.identity not in self._sights
 
     def _went(self, sight: Sight, glance: Glance, present: Mapping[str, Sight]) -> News:
         self._forget(sight)
-        flaps = glance.gone.get(sight.key, 0) if sight.identity in present else 0
+        flaps = glance.gone.get(sight.path, 0) if sight.identity in present else 0
         stands = flaps if flaps > 1 else None
         return News(type=REMOVE, sight=sight, time=_when(sight, glance), source=glance.source, stands_for=stands)
 
     def _came_or_stayed(self, sight: Sight, glance: Glance, before: Mapping[str, str]) -> list[News]:
         former = self._sights.get(sight.identity)
-        was = None if glance.gone.get(sight.key) else before.get(glance.moved.get(sight.key, sight.key))
+        was = None if glance.gone.get(sight.path) else before.get(glance.moved.get(sight.path, sight.path))
         if former is None and was is not None and was in self._sights:
             return self._became(self._sights[was], sight, glance)
         time = _when(sight, glance)
@@ -138,12 +138,12 @@ class Census:
 
     def _remember(self, sight: Sight) -> None:
         self._sights[sight.identity] = sight
-        self._by_key[sight.key] = sight.identity
+        self._by_path[sight.path] = sight.identity
 
     def _forget(self, sight: Sight) -> None:
         self._sights.pop(sight.identity, None)
-        if self._by_key.get(sight.key) == sight.identity:
-            del self._by_key[sight.key]
+        if self._by_path.get(sight.path) == sight.identity:
+            del self._by_path[sight.path]
 
     # --- what commands need of the census (commands/census_port.py)
 
@@ -170,7 +170,7 @@ class Census:
         sight = self._sights.get(name_or_identity) or next(by_name, None)
         if sight is None:
             return None
-        return Target(identity=sight.identity, name=sight.name, syspath=sight.key, subsystem=sight.subsystem)
+        return Target(identity=sight.identity, name=sight.name, syspath=sight.path, subsystem=sight.subsystem)
 
     def in_outbox(self, news: Iterable[News]) -> None:
         """Called when news is on disk: wakes the commands that wait for it."""
@@ -183,7 +183,7 @@ class Census:
         if news.type == CHANGE:
             return news
         expectation = Expectation(
-            effect=Effect(news.type), subsystem=news.sight.subsystem, kernel_name=news.sight.key.rpartition("/")[2]
+            effect=Effect(news.type), subsystem=news.sight.subsystem, kernel_name=news.sight.path.rpartition("/")[2]
         )
         command = self._expected.pop(expectation, None)
         return news if command is None else replace(news, command=command)
@@ -202,7 +202,7 @@ def _difference(former: Sight, sight: Sight) -> tuple[str, tuple[str, ...]]:
 
 def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:
     """Whether the device at this path is the one that was there: true unless both were read with own identifiers."""
-    now_there = next((sight for sight in present.values() if sight.key == former.key), None)
+    now_there = next((sight for sight in present.values() if sight.path == former.path), None)
     if now_there is None:
         return False
     kind = former.identity.split("/")[1] if "/" in former.identity else ""
@@ -211,4 +211,4 @@ def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:
 
 
 def _when(sight: Sight, glance: Glance) -> datetime:
-    return glance.hinted.get(sight.key) or now()
+    return glance.hinted.get(sight.path) or now()

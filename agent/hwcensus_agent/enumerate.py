@@ -35,6 +35,8 @@ class Described:
     identity: str
     device: Device
     subsystem: str
+    #: Its sysfs path as text; the computer's is the folder of all devices.
+    path: str
     source: str = "udev"
 
     @property
@@ -43,7 +45,7 @@ class Described:
 
     @property
     def key(self) -> str:
-        """Its sysfs path as the document has it; the computer's is the folder of all devices."""
+        """As the document has it: the path, or HAL's udi."""
         return self.device.key or ""
 
     @property
@@ -180,6 +182,7 @@ class Enumerator:
                 identity=identities[key],
                 device=_completed(device, identities[key], known.former).with_parent(_parent(key, parents)),
                 subsystem=subsystem,
+                path=key,
             )
             for key, (subsystem, device) in devices.items()
         )

@@ -49,5 +49,5 @@ class HostLook:
             found = self._enumerator.everything(identities, names, before)
         else:
             found = self._enumerator.some(paths, identities or {}, names or {}, before)
-        seen = tuple(Sight.of(one.identity, one.element) for one in found.devices)
+        seen = tuple(Sight.of(one.identity, one.element, one.path) for one in found.devices)
         return Looked(seen=seen, paths=found.paths)

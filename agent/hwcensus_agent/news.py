@@ -19,19 +19,24 @@ class Sight:
 
     identity: str
     name: str
-    #: Resolved sysfs path, or udi.
+    #: Resolved sysfs path, or HAL's udi.
     key: str
+    #: Sysfs path as text: where sources say that something happened, whatever the key.
+    path: str
     xml: bytes
     digest: bytes
     state_hash: bytes
 
     @classmethod
-    def of(cls, identity: str, element: etree._Element) -> "Sight":
-        """From a `<device>` element, which is taken apart by it."""
+    def of(cls, identity: str, element: etree._Element, path: str | None = None) -> "Sight":
+        """From a `<device>` element, which is taken apart by it; the key is the path where none is given."""
         xml = document.to_bytes(element)
         name, key = element.findtext("name") or "", element.findtext("key") or ""
         parts = document.take_apart(element)
-        return cls(identity=identity, name=name, key=key, xml=xml, digest=parts.digest, state_hash=parts.state_hash)
+        return cls(
+            identity=identity, name=name, key=key, path=path or key, xml=xml,
+            digest=parts.digest, state_hash=parts.state_hash,
+        )  # fmt: skip
 
     @property
     def subsystem(self) -> str:

@@ -94,7 +94,7 @@ class Agent:
         return sources
 
     def _known(self) -> list[str]:
-        return self._live.census.keys()
+        return self._live.census.paths()
 
     def _hint(self, hint: Hint) -> None:
         self._live.hint(hint)

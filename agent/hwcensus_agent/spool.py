@@ -24,12 +24,12 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS stream (number INTEGER PRIMARY KEY, stream TEXT NOT NULL UNIQUE, last_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS published (
-  identity TEXT PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL,
+  identity TEXT PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL,
   xml BLOB NOT NULL, digest BLOB NOT NULL, state_hash BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outbox (
   number INTEGER PRIMARY KEY AUTOINCREMENT, type TEXT NOT NULL, identity TEXT, bytes INTEGER NOT NULL,
-  time TEXT NOT NULL, detail TEXT NOT NULL, name TEXT, key TEXT, xml BLOB, digest BLOB, state_hash BLOB
+  time TEXT NOT NULL, detail TEXT NOT NULL, name TEXT, key TEXT, path TEXT, xml BLOB, digest BLOB, state_hash BLOB
 );
 CREATE INDEX IF NOT EXISTS outbox_identity ON outbox (identity, number);
 CREATE TABLE IF NOT EXISTS sending (
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS sending (
 );
 CREATE TABLE IF NOT EXISTS too_large (seq INTEGER, stream TEXT, value BLOB NOT NULL);
 """
-_SIGHT = "identity, name, key, xml, digest, state_hash"
+_SIGHT = "identity, name, key, path, xml, digest, state_hash"
 #: Streams remembered as our own past: commands live 7 days at most, and no host starts its agent this often in them.
 _STREAMS_KEPT = 10_000
 
@@ -84,6 +84,7 @@ class Spool:
             self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=FULL")
+            self._bring_up()
             self.connection.executescript(_SCHEMA + further_schema)
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"{path}: {error}; choose another place with spool.path") from error
@@ -93,6 +94,14 @@ class Spool:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _bring_up(self) -> None:
+        """A spool of before devices had a path beside their key gets one: they were the same."""
+        for table in ("published", "outbox"):
+            columns = [row[1] for row in self.connection.execute(f"PRAGMA table_info({table})")]
+            if columns and "path" not in columns:
+                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN path TEXT NOT NULL DEFAULT ''")
+                self.connection.execute(f"UPDATE {table} SET path = coalesce(key, '')")  # noqa: S608
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -179,12 +188,12 @@ class Spool:
 
     def _insert(self, type_: str, time: datetime, detail: dict[str, object], sight: Sight | None) -> None:
         size = 200 + (0 if sight is None else len(sight.xml))
-        fields = (None,) * 5 if sight is None else (
-            sight.name, sight.key, sight.xml, sight.digest, sight.state_hash
+        fields = (None,) * 6 if sight is None else (
+            sight.name, sight.key, sight.path, sight.xml, sight.digest, sight.state_hash
         )  # fmt: skip
         self.connection.execute(
-            "INSERT INTO outbox (type, identity, bytes, time, detail, name, key, xml, digest, state_hash)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outbox (type, identity, bytes, time, detail, name, key, path, xml, digest, state_hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (type_, sight and sight.identity, size, write_instant(time), json.dumps(detail), *fields),
         )
         self._bytes += size
@@ -240,7 +249,7 @@ class Spool:
                 type=type_,
                 time=read_instant(time),
                 detail=json.loads(detail),
-                sight=Sight(**dict(zip(_SIGHT.split(", "), sight, strict=True))) if sight[3] is not None else None,
+                sight=Sight(**dict(zip(_SIGHT.split(", "), sight, strict=True))) if sight[4] is not None else None,
             )
 
     # --- what is numbered and in flight
@@ -288,8 +297,8 @@ class Spool:
         if row.type != REMOVE:
             self._count(sight, 1)
             self.connection.execute(
-                "INSERT INTO published VALUES (?, ?, ?, ?, ?, ?)",
-                (sight.identity, sight.name, sight.key, sight.xml, sight.digest, sight.state_hash),
+                f"INSERT INTO published ({_SIGHT}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (sight.identity, sight.name, sight.key, sight.path, sight.xml, sight.digest, sight.state_hash),
             )
 
     def _count(self, sight: Sight, sign: int) -> None:

@@ -90,7 +90,7 @@ def test_other_hardware_at_the_same_place_is_a_remove_and_an_add() -> None:
 
 def test_children_are_removed_before_their_parents() -> None:
     census = Census({})
-    deep = replace(bridge("br0"), identity="b", key=f"{FOLDER}/br0/below", name="below")
+    deep = replace(bridge("br0"), identity="b", path=f"{FOLDER}/br0/below", name="below")
     census.see(glance(bridge("br0"), deep))
     assert said(census.see(glance())) == ["remove below", "remove net_br0"]
 
@@ -168,7 +168,7 @@ def test_two_devices_that_change_names_are_two_changes() -> None:
     swapped = (as_(bridge("br0"), bridge("br1")), as_(bridge("br1"), bridge("br0")))
     news = census.see(glance(*swapped, paths={"br0", "br1"}, moved=moved(br0="br1", br1="br0")))
     assert said(news) == ["change net_br0 renumbered", "change net_br1 renumbered"]
-    assert census.identities() == {one.key: one.identity for one in swapped}
+    assert census.identities() == {one.path: one.identity for one in swapped}
 
 
 def test_what_comes_to_the_place_of_one_that_went_is_not_the_same_even_without_an_identifier() -> None:
@@ -180,10 +180,10 @@ def test_what_comes_to_the_place_of_one_that_went_is_not_the_same_even_without_a
 
 
 def test_children_that_flapped_with_their_parent_go_before_it_and_come_after_it() -> None:
-    parent, child = bridge("br0"), replace(bridge("port"), key=f"{FOLDER}/br0/port")
+    parent, child = bridge("br0"), replace(bridge("port"), path=f"{FOLDER}/br0/port")
     census = Census({})
     census.see(glance(parent, child))
-    news = census.see(glance(parent, child, paths={"br0", "br0/port"}, gone={parent.key: 1, child.key: 1}))
+    news = census.see(glance(parent, child, paths={"br0", "br0/port"}, gone={parent.path: 1, child.path: 1}))
     assert said(news) == ["remove net_port", "remove net_br0", "add net_br0", "add net_port"]
 
 

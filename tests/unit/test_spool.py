@@ -162,3 +162,13 @@ def test_nobody_else_may_read_the_spool_nor_what_lies_beside_it(tmp_path: Path) 
         opened.close()
     finally:
         os.umask(former)
+
+
+def test_a_spool_of_before_paths_stood_beside_keys_is_brought_up(spool: Spool) -> None:
+    spool.put([news(ADD, "br0"), news(ADD, "br1")])
+    spool.take(spool.next_rows(1), Renderer("host-1", spool))
+    for table in ("published", "outbox"):
+        spool.connection.execute(f"ALTER TABLE {table} DROP COLUMN path")
+    again = Spool(spool.path, limit=1 << 20)
+    assert {sight.path for sight in again.told().values()} == {bridge("br0").path, bridge("br1").path}
+    again.close()

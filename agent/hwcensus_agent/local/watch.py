@@ -52,7 +52,7 @@ class Watcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
-        watch = Watch(sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.keys)
+        watch = Watch(sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.paths)
         sources = [make(watch) for make in SOURCES.values()]
         try:
             for source in sources:
