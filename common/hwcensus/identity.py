@@ -120,11 +120,15 @@ def place_of(path: str, below: str | None = None, below_identity: str | None = N
     """
     if below is not None and below_identity is not None:
         relative = path[len(below) + 1 :].removeprefix(below.rpartition("/")[2])
-        return "/".join([below_identity, *map(reduce_component, relative.split("/"))])
+        return "/".join([below_identity, *map(reduce_component, _without_dealt_name(path, relative.split("/")))])
     parts = path.removeprefix("/sys/devices/").split("/")
-    if len(parts) > 1 and parts[-2] == "net" and parts[0] != "virtual":
-        parts = parts[:-1]  # the name of a hardware interface is dealt, or given by udev
-    return "/".join(map(reduce_component, parts))
+    return "/".join(map(reduce_component, _without_dealt_name(path, parts)))
+
+
+def _without_dealt_name(path: str, parts: list[str]) -> list[str]:
+    """The name of a hardware interface is dealt, or given by udev; that of a software one is all there is of it."""
+    is_dealt = parts[-2:-1] == ["net"] and not path.startswith("/sys/devices/virtual/")
+    return parts[:-1] if is_dealt else parts
 
 
 def assign_identities(

@@ -152,6 +152,15 @@ def test_so_it_does_wherever_the_device_is_plugged_in() -> None:
     assert interface("1-1") == interface("1-4.2") == "scsi/place/usb%2Fserial%2F1:2:abc%2F:1.0%2Fhost%2Fscsi_host"
 
 
+def test_the_name_of_a_hardware_interface_is_dealt_below_a_device_with_an_own_identifier_too() -> None:
+    def adapter(port: str, name: str) -> str:
+        stick = Subject(path=f"/sys/devices/usb1/{port}", subsystem="usb", own=(("serial", "1:2:abc"),))
+        interface = Subject(path=f"{stick.path}/{port}:1.0/net/{name}", subsystem="net")
+        return assign_identities([stick, interface], {})[interface.path]
+
+    assert adapter("1-1", "eth5") == adapter("1-4.2", "enx0") == "net/place/usb%2Fserial%2F1:2:abc%2F:1.0%2Fnet"
+
+
 def test_places_that_come_out_equal_are_counted_in_the_kernels_order() -> None:
     paths = [f"/sys/devices/platform/host{number}" for number in (10, 2, 3)]
     identities = assign_identities([Subject(path=path, subsystem="scsi") for path in paths], {})
