@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import hwcensus
 from hwcensus.census_digest import write_total
-from hwcensus.event import AgentState, Event, Evidence, Hello, SourceState
+from hwcensus.event import AgentState, Evidence, Hello, SourceState
 from hwcensus.instant import now, read_instant
 from hwcensus_agent.sources import Source
-from hwcensus_agent.spool import Spool, Waiting
+from hwcensus_agent.spool import Spool
 
 #: Raised whenever describers learn facts: what only the new model knows is `redescribed`, not changed.
 MODEL = "1"
@@ -27,24 +27,21 @@ class Greeting:
     sources: tuple[Source, ...]
 
     def begin(self, spool: Spool, commands_partition: int | None, moved_from: int | None) -> None:
-        """Begins a new stream and numbers its hello, before anything else is numbered in it."""
+        """Begins a new stream with its hello."""
         alive = spool.remembered("alive")
-        after_stream, after_seq = spool.begin_stream()
 
-        def render(_row: Waiting, seq: int) -> list[Event]:
-            return [
-                Hello(
-                    host=self.host, stream=spool.stream or "", seq=seq, time=now(), name=self.name,
-                    after_stream=after_stream, after_seq=after_seq if after_stream is not None else None,
-                    count=spool.count, digest=write_total(spool.digest), state_digest=write_total(spool.state_digest),
-                    down_since=None if alive is None else read_instant(alive), boot=self.boot,
-                    moved_from=moved_from,
-                    evidence=self.evidence, agent=_agent_state(), sources=tuple(_states(self.sources)),
-                    creatable=self.creatable, commands_partition=commands_partition,
-                )
-            ]  # fmt: skip
+        def hello(after_stream: str | None, after_seq: int) -> Hello:
+            return Hello(
+                host=self.host, stream=spool.stream or "", seq=spool.seq + 1, time=now(), name=self.name,
+                after_stream=after_stream, after_seq=after_seq if after_stream is not None else None,
+                count=spool.count, digest=write_total(spool.digest), state_digest=write_total(spool.state_digest),
+                down_since=None if alive is None else read_instant(alive), boot=self.boot,
+                moved_from=moved_from,
+                evidence=self.evidence, agent=_agent_state(), sources=tuple(_states(self.sources)),
+                creatable=self.creatable, commands_partition=commands_partition,
+            )  # fmt: skip
 
-        spool.take([Waiting(number=0, type="hello", time=now(), detail={}, sight=None)], render)
+        spool.begin_stream(hello)
 
 
 def _agent_state() -> AgentState:

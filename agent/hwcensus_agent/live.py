@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from hwcensus.errors import HwcensusError
-from hwcensus.instant import now, write_instant
+from hwcensus.instant import now
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.host import key_of
 from hwcensus_agent.look import HostLook, Looked
-from hwcensus_agent.news import GAP, News
+from hwcensus_agent.news import News
 from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.settings import CensusSettings
 from hwcensus_agent.sources import Action, Hint
@@ -143,10 +143,7 @@ class Live:
 
     def _note_gap(self, source: str, since: datetime, reason: str) -> None:
         logger.warning("signals were lost; looking at everything", extra={"source": source, "reason": reason})
-        detail: dict[str, object] = {
-            "source": source, "reason": reason, "from": write_instant(since), "to": write_instant(now())
-        }  # fmt: skip
-        self._spool.put_other(GAP, detail)
+        self._spool.put_gap(source, reason, since, now())
         self._wake()
 
     def _log(self, news: list[News]) -> None:

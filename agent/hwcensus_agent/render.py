@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from hwcensus import document
 from hwcensus.census_digest import write_total
-from hwcensus.event import Add, Change, Entry, Event, Gap, Hello, Manifest, Present, Produced, Remove, Result
+from hwcensus.event import Add, Change, Entry, Event, Gap, Manifest, Present, Produced, Remove, Result
 from hwcensus.instant import now, read_instant
 from hwcensus_agent.news import ADD, CHANGE, GAP, MANIFEST, PRESENT, REMOVE, RESULT, Sight
 from hwcensus_agent.spool import Spool, Waiting
@@ -22,10 +22,6 @@ class Renderer:
     def __call__(self, row: Waiting, seq: int) -> list[Event]:
         """The events that a row makes, numbered from `seq`; none for an answer about a device that is gone."""
         return _RENDER[row.type](self, row, seq)
-
-    def hello(self, build: Callable[[str, int], Hello]) -> Callable[[Waiting, int], list[Event]]:
-        """A renderer of the one row that begins a stream."""
-        return lambda _row, seq: [build(self._stream, seq)]
 
     @property
     def _stream(self) -> str:

@@ -18,7 +18,7 @@ from hwcensus import census_digest
 from hwcensus.errors import HwcensusError
 from hwcensus.event import Event
 from hwcensus.instant import now, read_instant, write_instant
-from hwcensus_agent.news import CHANGE, REMOVE, News, Sight
+from hwcensus_agent.news import CHANGE, GAP, REMOVE, News, Sight
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS too_large (seq INTEGER, stream TEXT, value BLOB NOT N
 _SIGHT = "identity, name, key, path, xml, digest, state_hash"
 #: Streams remembered as our own past: commands live 7 days at most, and no host starts its agent this often in them.
 _STREAMS_KEPT = 10_000
+#: Share of the limit that merging must get the outbox below: it reads all of it, and must not be due again at once.
+ROOM = 7 / 8
 
 
 class SpoolError(HwcensusError):
@@ -91,6 +93,8 @@ class Spool:
         self.count, self.digest, self.state_digest = self._sums()
         self.stream, self.seq = self._last_stream()
         self._bytes = self._outbox_bytes()
+        #: Merging did not help, so adds and removes alone are too many: only dropping them does (`drop`).
+        self.is_full = False
 
     def close(self) -> None:
         self.connection.close()
@@ -127,15 +131,14 @@ class Spool:
         """Whether a stream is one of our own past."""
         return self.connection.execute("SELECT 1 FROM stream WHERE stream = ?", (stream,)).fetchone() is not None
 
-    def begin_stream(self) -> tuple[str | None, int]:
-        """Starts a new stream, and tells which was the last one and how far it went."""
+    def begin_stream(self, hello: Callable[[str | None, int], Event]) -> None:
+        """Starts a new stream with its hello, which is made of what the last one was and how far it went."""
         former = (self.stream, self.seq)
-        stream = uuid.uuid4().hex
-        with self.transaction() as connection:
-            connection.execute("INSERT INTO stream (stream, last_seq) VALUES (?, 0)", (stream,))
+        with self._numbering() as connection:
+            self.stream, self.seq = uuid.uuid4().hex, 0
+            connection.execute("INSERT INTO stream (stream, last_seq) VALUES (?, 0)", (self.stream,))
             connection.execute("DELETE FROM stream WHERE number <= last_insert_rowid() - ?", (_STREAMS_KEPT,))
-        self.stream, self.seq = stream, 0
-        return former
+            self._send([hello(*former)])
 
     # --- the census
 
@@ -176,11 +179,27 @@ class Spool:
                 self._insert(one.type, one.time, {k: v for k, v in detail.items() if v}, one.sight)
         if self._bytes > self._limit:
             self._merge()
+            self.is_full = self._bytes > self._limit * ROOM
 
     def put_other(self, type_: str, detail: dict[str, object]) -> None:
         """Adds a present, manifest, gap or result, rendered when it is taken."""
         with self.transaction():
             self.put_in_transaction(type_, detail)
+
+    def put_gap(self, source: str, reason: str, since: datetime, until: datetime) -> None:
+        """Adds a gap; one that only goes on where the last event of the outbox ended becomes part of it."""
+        detail: dict[str, object] = {"source": source, "reason": reason, "to": write_instant(until)}
+        with self.transaction() as connection:
+            last = next(self._waiting("number = (SELECT max(number) FROM outbox)", 1), None)
+            if last is None or (last.type, last.detail.get("source"), last.detail.get("reason")) != (
+                GAP,
+                source,
+                reason,
+            ):
+                self.put_in_transaction(GAP, detail | {"from": write_instant(since)})
+            else:
+                longer = json.dumps(last.detail | detail)
+                connection.execute("UPDATE outbox SET detail = ? WHERE number = ?", (longer, last.number))
 
     def put_in_transaction(self, type_: str, detail: dict[str, object]) -> None:
         """The same inside a transaction that somebody else has begun."""
@@ -198,11 +217,6 @@ class Spool:
         )
         self._bytes += size
 
-    @property
-    def is_full(self) -> bool:
-        """Whether adds and removes alone exceed the limit: only dropping them helps (`drop`)."""
-        return self._bytes > self._limit
-
     def waiting(self) -> int:
         """Events that Kafka has not acknowledged, numbered or not."""
         query = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM sending)"
@@ -213,29 +227,29 @@ class Spool:
         first = self.connection.execute("SELECT min(time) FROM outbox").fetchone()[0]
         with self.transaction() as connection:
             connection.execute("DELETE FROM outbox WHERE type IN ('add', 'change', 'remove')")
-        self._bytes = self._outbox_bytes()
+        self._bytes, self.is_full = self._outbox_bytes(), False
         return None if first is None else read_instant(first)
 
     def _merge(self) -> None:
         """Keeps of a device's unsent changes between an add and a remove only the last, with their count."""
-        merged: list[int] = []
-        run: dict[str, list[Waiting]] = {}
-        for row in self._waiting("type IN ('add', 'change', 'remove')", -1):
-            assert row.sight is not None
-            rows = run.setdefault(row.sight.identity, [])
-            if row.type != CHANGE or "was" in row.detail or "command" in row.detail:
-                rows.clear()
+        runs: list[list[tuple[int, dict[str, object]]]] = []
+        open_runs: dict[str, list[tuple[int, dict[str, object]]]] = {}
+        rows = "SELECT number, type, identity, detail FROM outbox WHERE identity IS NOT NULL ORDER BY number"
+        for number, type_, identity, written in self.connection.execute(rows):
+            detail = json.loads(written)
+            if type_ != CHANGE or "was" in detail or "command" in detail:
+                open_runs.pop(identity, None)
                 continue
-            rows.append(row)
+            if identity not in open_runs:
+                runs.append(open_runs.setdefault(identity, []))
+            open_runs[identity].append((number, detail))
         with self.transaction() as connection:
-            for rows in run.values():
-                if len(rows) < 2:
-                    continue
-                connection.execute(
-                    "UPDATE outbox SET detail = ? WHERE number = ?", (json.dumps(_together(rows)), rows[-1].number)
-                )
-                merged += [row.number for row in rows[:-1]]
-            connection.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in merged])
+            for run in runs:
+                *others, last = (number for number, _ in run)
+                if others:
+                    together = json.dumps(_together([detail for _, detail in run]))
+                    connection.execute("UPDATE outbox SET detail = ? WHERE number = ?", (together, last))
+                    connection.executemany("DELETE FROM outbox WHERE number = ?", [(number,) for number in others])
         self._bytes = self._outbox_bytes()
 
     def _waiting(self, where: str, limit: int) -> Iterator[Waiting]:
@@ -264,19 +278,25 @@ class Spool:
         `render` gets a row and the next seq, sees the published census as it was before that row, and gives the
         events that the row makes, numbered from that seq.
         """
-        before = (self.seq, self.count, self.digest, self.state_digest)
+        with self._numbering() as connection:
+            for row in rows:
+                self._send(render(row, self.seq + 1))
+                self._publish(row)
+            connection.executemany("DELETE FROM outbox WHERE number = ?", [(row.number,) for row in rows])
+        self._bytes = self._outbox_bytes()
+
+    @contextmanager
+    def _numbering(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that gives numbers: what is remembered here goes back with it."""
+        before = (self.stream, self.seq, self.count, self.digest, self.state_digest)
         try:
             with self.transaction() as connection:
-                for row in rows:
-                    self._send(render(row, self.seq + 1))
-                    self._publish(row)
-                connection.executemany("DELETE FROM outbox WHERE number = ?", [(row.number,) for row in rows])
+                yield connection
                 connection.execute("UPDATE stream SET last_seq = ? WHERE stream = ?", (self.seq, self.stream))
                 self.remember("alive", write_instant(now()))
         except BaseException:
-            self.seq, self.count, self.digest, self.state_digest = before
+            self.stream, self.seq, self.count, self.digest, self.state_digest = before
             raise
-        self._bytes = self._outbox_bytes()
 
     def _send(self, events: list[Event]) -> None:
         for event in events:
@@ -341,13 +361,13 @@ class Spool:
         return int(self.connection.execute("SELECT coalesce(sum(bytes), 0) FROM outbox").fetchone()[0])
 
 
-def _together(rows: list[Waiting]) -> dict[str, object]:
+def _together(details: list[dict[str, object]]) -> dict[str, object]:
     """The last of several changes, saying for how many it stands and everything that differs."""
-    changed = sorted({str(path) for row in rows for path in _list(row.detail.get("changed"))})
-    stands = sum(int(str(row.detail.get("stands_for", 1))) for row in rows)
-    kinds = [str(row.detail.get("kind")) for row in rows]
+    changed = sorted({str(path) for detail in details for path in _list(detail.get("changed"))})
+    stands = sum(int(str(detail.get("stands_for", 1))) for detail in details)
+    kinds = [str(detail.get("kind")) for detail in details]
     kind = next((k for k in ("facts", "redescribed", "renumbered") if k in kinds), "state")
-    return rows[-1].detail | {"changed": changed, "stands_for": stands, "kind": kind}
+    return details[-1] | {"changed": changed, "stands_for": stands, "kind": kind}
 
 
 def _list(value: object) -> list[object]:

@@ -135,6 +135,13 @@ def test_a_bridge_that_was_made_anew_meanwhile_is_not_deleted() -> None:
 
 
 @in_namespace
+def test_an_agent_without_rights_says_how_to_get_them() -> None:
+    os.setresuid(65534, 65534, 65534)
+    with pytest.raises(KernelRefused, match=r"EPERM \(1\): Operation not permitted; .* run it as root"):
+        BridgeExecutor().create(create())
+
+
+@in_namespace
 def test_the_kernels_refusal_is_told_in_its_own_words() -> None:
     executor = BridgeExecutor()
     with pytest.raises(KernelRefused, match=r"EINVAL \(22\): Invalid argument"):

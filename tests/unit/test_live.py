@@ -45,7 +45,6 @@ class SlowLook(HostLook):
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     opened = Spool(tmp_path / "spool.db", limit=1 << 20)
-    opened.begin_stream()
     yield opened
     opened.close()
 

@@ -32,10 +32,14 @@ class KernelRefused(Refused):
 
     @classmethod
     def by(cls, error: OSError) -> "KernelRefused":
-        """With the kernel's errno and text as they are."""
+        """With the kernel's errno and text as they are; where it is a matter of rights, with what to do."""
         number = error.errno or 0
         name = errno.errorcode.get(number, "?")
-        return cls(f"{name} ({number}): {error.strerror or os.strerror(number)}", errno=name)
+        advice = _NEEDS_ROOT if number in (errno.EPERM, errno.EACCES) and os.geteuid() != 0 else ""
+        return cls(f"{name} ({number}): {error.strerror or os.strerror(number)}{advice}", errno=name)
+
+
+_NEEDS_ROOT = "; the agent runs without root: run it as root on hosts where it shall create and destroy"
 
 
 class Executor(Protocol):
