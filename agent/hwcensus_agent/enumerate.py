@@ -17,6 +17,7 @@ from hwcensus.names import COMPUTER, assign_names
 from hwcensus_agent import sysfs
 from hwcensus_agent.carry import carry_over
 from hwcensus_agent.describe import is_candidate
+from hwcensus_agent.describe.feeding import fed_by
 from hwcensus_agent.host import DEVICES, HostView, key_of, path_of
 from hwcensus_agent.identifiers import Holders
 from hwcensus_agent.sighting import Undescribed, describe_one
@@ -133,7 +134,7 @@ class Enumerator:
         """The keys, and those of devices that are described otherwise when these came, changed or went."""
         wanted = set(keys)
         for key in keys:
-            wanted |= _fed_by(host, key)
+            wanted.update(map(key_of, fed_by(host, path_of(key))))
             came = key not in names and self._is_candidate(_subsystem(host, path_of(key)))
             if came or (key in names and not host.is_there(key)):  # those below get another parent, or are gone too
                 wanted.update(other for other in names if other.startswith(f"{key}/"))
@@ -236,16 +237,6 @@ def _parent(key: str, names: Mapping[str, str]) -> str | None:
     while above and above not in names:
         above = above.rpartition("/")[0]
     return names.get(above, COMPUTER)
-
-
-def _fed_by(host: HostView, key: str) -> set[str]:
-    """Devices whose facts this one's coming and going changes: what an event node is of, what a function is of."""
-    path = path_of(key)
-    folder, _, kernel_name = path.rpartition("/")
-    if kernel_name.startswith("event") and "/input/input" in folder:
-        return {key_of(folder)}
-    physical = sysfs.target(f"{host.folder(path)}/physfn", host.root)
-    return set() if physical is None else {key_of(physical)}
 
 
 def _linked(host: HostView, key: str) -> set[str]:

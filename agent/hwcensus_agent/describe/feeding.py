@@ -1,0 +1,112 @@
+"""What feeds what, in one table: devices by whose coming, change and going another one is described anew.
+
+Most are class devices that the kernel keeps beside a device of ours and that are none themselves (`fc_host` beside a
+SCSI host); some are devices that another one tells of. Found by the path wherever that is enough: of a device that is
+gone nothing else is left. A new line: the subsystem, and which paths such a device feeds.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from hwcensus_agent import sysfs
+from hwcensus_agent.host import HostView, key_of
+from hwcensus_agent.sysfs import Unreadable
+
+#: The host and the sysfs path of a device, which may be gone → sysfs paths of what it feeds.
+Feeds = Callable[[HostView, str], Iterable[str]]
+
+_VPORT = re.compile(r"(.*/host\d+)/vport-[^/]+/host\d+")
+
+
+def owner(host: HostView, path: str) -> list[str]:
+    """What a class device is of: `…/host5/fc_host/host5` of `…/host5`. Kernels before 2.6.25 say it by a link."""
+    if not path.startswith("/sys/class/"):
+        return [path.rsplit("/", 2)[0]]
+    found = sysfs.target(f"{host.folder(path)}/device", host.root)
+    return [] if found is None else [found]
+
+
+def below(host: HostView, path: str, prefix: str) -> list[str]:
+    """The folders in a device's own that begin with `prefix`."""
+    return [f"{path}/{name}" for name in sysfs.children(host.folder(path), prefix)]
+
+
+def disks(host: HostView, path: str) -> list[str]:
+    """The block devices of a logical unit: its `change` is all that tells that a disk got its bay (kernel's ses.c)."""
+    return below(host, f"{path}/block", "")
+
+
+def unit_and_disks(host: HostView, path: str) -> list[str]:
+    return [one for unit in owner(host, path) for one in (unit, *disks(host, unit))]
+
+
+def port_and_adapter(host: HostView, path: str) -> list[str]:
+    """The port's SCSI host; of a virtual port also the adapter's, which counts them."""
+    hosts = owner(host, path)
+    return [*hosts, *(found[1] for one in hosts if (found := _VPORT.fullmatch(one)) is not None)]
+
+
+def adapter_and_virtual_port(host: HostView, path: str) -> list[str]:
+    return [one for vport in owner(host, path) for one in (vport.rpartition("/")[0], *below(host, vport, "host"))]
+
+
+def targets(host: HostView, path: str) -> list[str]:
+    """Those behind a remote port."""
+    return [one for port in owner(host, path) for one in below(host, port, "target")]
+
+
+def physical_function(host: HostView, path: str) -> list[str]:
+    """Of a virtual function that is gone, every function beside it that can have some: its link went with it."""
+    if host.is_there(key_of(path)):
+        found = sysfs.target(f"{host.folder(path)}/physfn", host.root)
+        return [] if found is None else [found]
+    folder, _, name = path.rpartition("/")
+    beside = below(host, folder, f"{name.partition(':')[0]}:")
+    return [one for one in beside if sysfs.read(f"{host.folder(one)}/sriov_totalvfs") is not None]
+
+
+def input_device(_: HostView, path: str) -> list[str]:
+    """The device that an event node is of."""
+    above = path.rpartition("/")[0]
+    return [above] if re.search(r"/input\d+$", above) else []
+
+
+#: Subsystem → what its devices feed.
+FEEDS: Mapping[str, Feeds] = {
+    "scsi_host": owner,
+    "scsi_device": owner,
+    "scsi_disk": unit_and_disks,
+    "scsi": disks,
+    "fc_host": port_and_adapter,
+    "fc_vports": adapter_and_virtual_port,
+    "fc_remote_ports": targets,
+    "fc_transport": owner,
+    "iscsi_host": owner,
+    "sas_host": owner,
+    "spi_host": owner,
+    "spi_transport": owner,
+    "input": input_device,
+    "pci": physical_function,
+}
+
+#: Kernel name of a device that sits on a bus → subsystem. The folder of a class device tells its class.
+_ON_BUS = ((re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"), "pci"), (re.compile(r"(\d+:){3}\d+"), "scsi"))
+
+
+def fed_by(host: HostView, path: str) -> list[str]:
+    """Sysfs paths of the devices that a device at this path feeds, whether it came, changed or went."""
+    feeds = FEEDS.get(_subsystem(path))
+    try:
+        return [] if feeds is None else [*feeds(host, path)]
+    except Unreadable:
+        return []  # those that it feeds have their own turn by the clock
+
+
+def _subsystem(path: str) -> str:
+    folder, _, name = path.rpartition("/")
+    above = folder.rpartition("/")[2]
+    if above in FEEDS:
+        return above
+    if re.fullmatch(r"input\d+", above):
+        return "input"
+    return next((subsystem for sign, subsystem in _ON_BUS if sign.fullmatch(name)), "")
