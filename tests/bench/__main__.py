@@ -19,7 +19,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "agent-idle": ("tests.bench.idle", "idle_figure"),
 }
 OUTPUT = Path(__file__).parents[2] / "build/bench.json"
-LIBRARIES = ("lxml", "aiokafka", "sqlalchemy", "psycopg", "pyudev")
+LIBRARIES = ("lxml", "aiokafka", "sqlalchemy", "psycopg")
 
 
 def main(names: list[str]) -> int:

@@ -16,7 +16,7 @@ DEVICES = 200
 SETTLE_S, MEASURED_S = 8.0, 20.0
 LIMIT_MB = 60.0
 #: What the agent imports, and nothing of ours: the share that libraries take.
-IMPORTS = "import asyncio, sqlite3, lxml.etree, pyudev, aiokafka"
+IMPORTS = "import asyncio, sqlite3, lxml.etree, aiokafka"
 
 
 def idle_figure() -> Figure:

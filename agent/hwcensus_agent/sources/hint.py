@@ -1,7 +1,6 @@
 """A hint: this device is worth another look. It says nothing about the device that the look would not tell better."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -30,4 +29,3 @@ class Hint:
     subsystem: str | None = None
     devtype: str | None = None
     old_syspath: str | None = None  # of a move: where the device was
-    properties: Mapping[str, str] = field(default_factory=dict)  # the event's own; may be empty

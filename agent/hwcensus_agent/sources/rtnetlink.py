@@ -125,16 +125,16 @@ class RtnetlinkSource:
         masters = {new.master} if old is None else {old.master, new.master} if old.master != new.master else set()
         if old is None or old.syspath == new.syspath:
             return self._changed(link.index, *masters)
-        moved = _hint(Action.MOVE, link.index, new, old_syspath=old.syspath)
+        moved = _hint(Action.MOVE, new, old_syspath=old.syspath)
         return [moved, *self._changed(*masters, *self._relatives(link.index))]
 
     def _gone(self, index: int) -> list[Hint]:
         old = self._known.pop(index, None)
-        return [] if old is None else [_hint(Action.REMOVE, index, old), *self._changed(old.master)]
+        return [] if old is None else [_hint(Action.REMOVE, old), *self._changed(old.master)]
 
     def _changed(self, *indexes: int | None) -> list[Hint]:
-        known = ((index, self._known.get(index)) for index in dict.fromkeys(indexes) if index is not None)
-        return [_hint(Action.CHANGE, index, link) for index, link in known if link is not None]
+        known = (self._known.get(index) for index in dict.fromkeys(indexes) if index is not None)
+        return [_hint(Action.CHANGE, link) for link in known if link is not None]
 
     def _relatives(self, index: int) -> list[int]:
         """The links whose documents hold this one's name: its master, its ports, those on top of it."""
@@ -148,14 +148,13 @@ def _remembered(link: Link, syspath: str) -> _Known:
     return _Known(name=link.name, syspath=syspath, master=link.master, lower=lower)
 
 
-def _hint(action: Action, index: int, link: _Known, old_syspath: str | None = None) -> Hint:
+def _hint(action: Action, link: _Known, old_syspath: str | None = None) -> Hint:
     return Hint(
         source=RtnetlinkSource.name,
         action=action,
         syspath=link.syspath,
         subsystem="net",
         old_syspath=old_syspath,
-        properties={"INTERFACE": link.name, "IFINDEX": str(index)},
     )
 
 

@@ -1,21 +1,16 @@
-"""Hints from udev's own events or, where no udevd runs, from the kernel's uevents, by pyudev's monitor.
+"""Hints from udev's own events or, where no udevd runs, from the kernel's uevents.
 
-Which of the two is said. It reads no udev database: what an event carries is passed on as it came.
+Which of the two is said. It reads no udev database, and of an event only which device it is about.
 """
 
-import errno
 import logging
-import os
-import socket
 from asyncio import AbstractEventLoop
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
-import pyudev
-
-from hwcensus_agent.netlink.connection import widen
-from hwcensus_agent.netlink.monitor import Overflow
+from hwcensus_agent.netlink.frame import Malformed
+from hwcensus_agent.netlink.uevent import KERNEL, UDEV, Uevent, UeventMonitor
 from hwcensus_agent.sources.drain import Drain
 from hwcensus_agent.sources.hint import Action, Hint
 from hwcensus_agent.sources.source import RECEIVE_BUFFER, OnGap, OnHint
@@ -28,32 +23,6 @@ SOCKETS = Path("/proc/self/net/unix")  # the local sockets of this network names
 LOOK_EVERY = 12  # calls of `recheck`: reading the sockets takes a host that has 8,000 of them 6 ms
 
 Group = Literal["udev", "kernel"]
-
-
-class _Device(Protocol):
-    """What we use of a pyudev.Device, which ships no types."""
-
-    @property
-    def action(self) -> str | None: ...
-    @property
-    def sys_path(self) -> str: ...
-    @property
-    def subsystem(self) -> str | None: ...
-    @property
-    def properties(self) -> "_Properties": ...
-
-
-class _Properties(Protocol):
-    def __iter__(self) -> Iterator[str]: ...
-    def __getitem__(self, key: str) -> str: ...
-
-
-class _Monitor(Protocol):
-    """The same of a pyudev.Monitor."""
-
-    def start(self) -> None: ...
-    def fileno(self) -> int: ...
-    def poll(self, timeout: float | None = None) -> _Device | None: ...
 
 
 class UdevSource:
@@ -70,8 +39,7 @@ class UdevSource:
         self._receive_buffer = receive_buffer
         self._control: tuple[int, int] | None = None
         self._rechecks = 0
-        self._monitor: _Monitor | None = None
-        self._socket: socket.socket | None = None
+        self._monitor: UeventMonitor | None = None
         self._loop: AbstractEventLoop | None = None
         self._drain = Drain(self._read, self._lost)
 
@@ -85,33 +53,28 @@ class UdevSource:
         self.group = wanted_group()
         self.why_kernel = None if self.group == "udev" else f"no udevd runs here (nobody listens at {CONTROL})"
         try:
-            monitor: _Monitor = pyudev.Monitor.from_netlink(pyudev.Context(), self.group)
-            # libudev's socket under a second descriptor: pyudev neither asks for its error nor for its size.
-            self._socket = socket.socket(fileno=os.dup(monitor.fileno()))
-            widen(self._socket, self._receive_buffer)
-            monitor.start()
-        except (OSError, ImportError) as error:
+            self._monitor = UeventMonitor(UDEV if self.group == "udev" else KERNEL, receive_buffer=self._receive_buffer)
+        except OSError as error:
             self.close()
             self.why_not = str(error)
             logger.warning("no news of devices: %s", error)
             return
-        self._monitor = monitor
         self.works, self.why_not = True, None
         if self.why_kernel is not None:
             logger.warning("%s: the kernel's uevents lead, devices are taken as the kernel shows them", self.why_kernel)
 
     def attach(self, loop: AbstractEventLoop, on_hint: OnHint, on_gap: OnGap) -> None:
-        if self._socket is None:
+        if self._monitor is None:
             return
         self._loop, self._on_hint, self._on_gap = loop, on_hint, on_gap
-        loop.add_reader(self._socket, self._drain)
+        loop.add_reader(self._monitor, self._drain)
 
     def close(self) -> None:
-        if self._socket is not None:
+        if self._monitor is not None:
             if self._loop is not None:
-                self._loop.remove_reader(self._socket)
-            self._socket.close()
-        self._socket = self._monitor = self._loop = None
+                self._loop.remove_reader(self._monitor)
+            self._monitor.close()
+        self._monitor = self._loop = None
         self.works, self.why_not = False, "closed"
 
     def enumerate(self, sysroot: str = "/sys") -> Iterator[Found]:
@@ -148,25 +111,19 @@ class UdevSource:
         on_gap("udevd-started" if self.group == "udev" else "udevd-stopped")
 
     def _read(self) -> bool:
-        if self._monitor is None or self._socket is None:
+        if self._monitor is None:
             return False
         try:
-            device = self._monitor.poll(timeout=0)
-            if device is None:
-                return False
-            hint = _hint(device)
-        except (OSError, ValueError) as error:
-            # pyudev turns POLLERR into an OSError without errno, and leaves the error where it is.
-            code = getattr(error, "errno", None) or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if code == errno.ENOBUFS:
-                raise Overflow from error
+            event = self._monitor.receive()
+        except Malformed as error:
             self._unreadable(error)
             return True
-        self._on_hint(hint)
-        return True
+        if event is not None:
+            self._on_hint(_hint(event))
+        return event is not None
 
-    def _unreadable(self, error: Exception) -> None:
-        """libudev refuses the event, or its path is not UTF-8: which device it was can only be found by looking."""
+    def _unreadable(self, error: Malformed) -> None:
+        """Which device it was can only be found by looking."""
         self.malformed += 1
         if self.malformed == 1:
             logger.warning("an event cannot be read, said once: %s", error)
@@ -200,30 +157,20 @@ def _control() -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def _hint(device: _Device) -> Hint:
-    properties = dict(_readable(device.properties))
-    old = properties.get("DEVPATH_OLD")
+def _hint(event: Uevent) -> Hint:
+    old = event.text(b"DEVPATH_OLD")
     return Hint(
         source=UdevSource.name,
-        action=_action(device.action),
-        syspath=device.sys_path,
-        subsystem=device.subsystem,
-        devtype=properties.get("DEVTYPE"),
+        action=_action(event.action),
+        syspath=f"/sys{event.devpath}",
+        subsystem=event.text(b"SUBSYSTEM"),
+        devtype=event.text(b"DEVTYPE"),
         old_syspath=None if old is None else f"/sys{old}",
-        properties=properties,
     )
 
 
-def _action(word: str | None) -> Action:
+def _action(word: str) -> Action:
     try:
-        return Action(word or "")
+        return Action(word)
     except ValueError:
         return Action.CHANGE  # the kernel has grown a new word
-
-
-def _readable(properties: _Properties) -> Iterator[tuple[str, str]]:
-    for key in properties:
-        try:
-            yield key, properties[key]
-        except UnicodeDecodeError:
-            logger.debug("a property is not UTF-8 and left out", extra={"key": key})
