@@ -1,5 +1,7 @@
 """Fixtures for all tests. Each is in a module of `tests/fixtures` by what it brings; this file only lists them."""
 
+from hypothesis import settings
+
 from tests.fixtures.kafka import embedded, kafka, kafka_topics, own_kafka
 from tests.fixtures.sql import database_url, postgresql, postgresql_url, sqlite_url
 
@@ -13,3 +15,7 @@ __all__ = [
     "postgresql_url",
     "sqlite_url",
 ]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("hwcensus", deadline=None)
+settings.load_profile("hwcensus")
