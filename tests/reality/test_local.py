@@ -107,6 +107,28 @@ def test_what_is_shown_are_the_facts_by_their_paths(t60: str) -> None:
     assert re.search(r"^net\.mtu \(now\) +1500$", "\n".join(lines), re.MULTILINE)
 
 
+def test_a_disk_is_found_by_the_name_that_libvirt_gives_it(t60: str) -> None:
+    found = etree.fromstring(said("dump", "--sysroot", t60, "block_sdb_Generic_USB_Flash_Drive_0_0"))
+    assert found.findtext("name") == "block_sdb"
+
+
+def test_libvirts_form_has_what_libvirt_knows_and_says_how_many_are_left_out(t60: str) -> None:
+    done = agent("dump", "--sysroot", t60, "--format", "libvirt")
+    listed = etree.fromstring(done.stdout.encode())
+    names = [device.findtext("name") for device in listed]
+    assert {"computer", "net_eth0_00_16_41_e2_8d_ff", "block_sdb_Generic_USB_Flash_Drive_0_0"} <= set(names)
+    left_out = len(said("list", "--sysroot", t60, "-o", "names").splitlines()) - len(names)
+    assert done.stderr == f"hwcensus-agent: libvirt has no form for {left_out} devices: left out\n"
+
+
+def test_one_device_in_libvirts_form_has_its_relations_all_the_same(t60: str) -> None:
+    one = etree.fromstring(said("dump", "--sysroot", t60, "--format", "libvirt", "net_eth0"))
+    assert (one.tag, one.findtext("parent")) == ("device", "pci_0000_02_00_0")
+    refused = agent("dump", "--sysroot", t60, "--format", "libvirt", "block_sda1")
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "no-such-form: libvirt has no form for block_sda1" in refused.stderr
+
+
 def test_one_device_is_dumped_as_its_document_and_several_in_one(t60: str) -> None:
     one = etree.fromstring(said("dump", "--sysroot", t60, "block_sda"))
     schema.validate(one, "device")

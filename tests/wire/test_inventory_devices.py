@@ -103,6 +103,20 @@ def test_a_device_is_found_by_name_identity_and_libvirts_name(connection: Connec
     assert refusal.value.nearest[0] == "net_eth0"
 
 
+def test_a_disk_is_found_by_the_name_that_udevs_serial_gives_it_at_libvirt(census: World) -> None:
+    disk = (
+        "<device><name>block_sda</name><key>/sys/devices/block/sda</key><parent>computer</parent>"
+        '<capability type="storage"><bus>ata</bus><model>ST9500325AS</model><serial>5VE12345</serial></capability>'
+        "</device>"
+    )
+    census.tell("a1", disk, after(hours=2))
+    with census.engine.connect() as connection:
+        for wanted in ("block_sda_ST9500325AS_5VE12345", "block_sda_5VE12345"):
+            assert find_device(connection, "a1", wanted).name == "block_sda"
+        with pytest.raises(Unknown):
+            find_device(connection, "a1", "block_sda_5VE1234")
+
+
 def test_of_two_that_bear_a_name_the_last_told_is_meant_and_a_present_one_before_a_gone_one(census: World) -> None:
     census.tell("a1", net("eth0", mac="52:54:00:00:00:01"), after(hours=2), identity="net/mac/01")
     with census.engine.connect() as connection:

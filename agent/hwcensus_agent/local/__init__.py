@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 
-from hwcensus.errors import Refused
+from hwcensus.errors import NotFound, Refused
 from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.local import documents, listing, lookup, watch
 from hwcensus_agent.settings import AgentSettings, CensusSettings
@@ -30,6 +30,9 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     show.add_argument("-o", "--output", choices=("text", "json", "xml"), default="text", help="default: text")
     dump = _parser(verbs, "dump", "print device documents: one <device>, or several in a <devices> element")
     dump.add_argument("devices", metavar="NAME|KEY", nargs="*", help="default: all, in <devices>")
+    dump.add_argument(
+        "--format", choices=documents.FORMATS, default="hwcensus", help="libvirt: as virsh nodedev-dumpxml has them"
+    )
     watch.add_arguments(_parser(verbs, "watch", "print devices as they come, change and go"))
 
 
@@ -79,8 +82,16 @@ def _show(arguments: argparse.Namespace, census: CensusSettings) -> int:
 def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
     devices = Enumerator(census.sysroot, census.include).everything().devices
     wanted = [lookup.find(devices, name) for name in arguments.devices] or list(devices)
-    document = documents.dump(wanted, bare=len(arguments.devices) == 1)
+    written = documents.FORMATS[arguments.format](devices)
+    left_out = [one.name for one in wanted if one.name not in written]
+    if left_out and arguments.devices:
+        raise NotFound(f"{arguments.format} has no form for {', '.join(left_out)}", code="no-such-form")
+    document = documents.dump(
+        [written[one.name] for one in wanted if one.name in written], bare=len(arguments.devices) == 1
+    )
     sys.stdout.buffer.write(document.encode() + b"\n")  # XML without a declaration is UTF-8, whatever the locale
+    if left_out:
+        print(f"hwcensus-agent: {arguments.format} has no form for {len(left_out)} devices: left out", file=sys.stderr)
     return 0
 
 

@@ -1,7 +1,7 @@
-"""One device for people, or its document."""
+"""One device for people, or its document, in our form or in libvirt's."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lxml import etree
 
@@ -10,20 +10,36 @@ from hwcensus.document import JsonValue, Survey
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local.visible import visible
 
+Elements = Mapping[str, etree._Element]
 
-def dump(devices: Sequence[Described], *, bare: bool) -> str:
-    """The documents as XML: a `<devices>` element, or where `bare` the one `<device>` as it would be published."""
+
+def _ours(devices: Sequence[Described]) -> Elements:
+    return {one.name: one.element for one in devices}
+
+
+def _libvirts(devices: Sequence[Described]) -> Elements:
+    from hwcensus.libvirt import translate  # the agent that runs has no use for it
+
+    return translate([one.device for one in devices])
+
+
+#: Form → name and `<device>` element of those of a host's devices that can be written in it.
+FORMATS: Mapping[str, Callable[[Sequence[Described]], Elements]] = {"hwcensus": _ours, "libvirt": _libvirts}
+
+
+def dump(elements: Sequence[etree._Element], *, bare: bool) -> str:
+    """The documents as XML: a `<devices>` element, or where `bare` the one `<device>`."""
     if bare:
-        return document.to_bytes(devices[0].element).decode()
+        return document.to_bytes(elements[0]).decode()
     root = etree.Element("devices")
-    root.extend([one.element for one in devices])
+    root.extend(elements)
     return document.to_bytes(root).decode()
 
 
 def show(one: Described, output: str) -> str:
     """The facts of one device as `text`, `json` or `xml`."""
     if output == "xml":
-        return dump([one], bare=True)
+        return dump([one.element], bare=True)
     survey = document.survey(one.element)
     if output == "json":
         return json.dumps(_object(one, survey), ensure_ascii=False, indent=2)

@@ -5,7 +5,7 @@ from typing import cast
 from sqlalchemy import Connection, select
 
 from hwcensus import document
-from hwcensus.document import JsonValue
+from hwcensus.libvirt.names import libvirt_names
 from hwcensus_collector.inventory.device import Device, device_rows, to_devices
 from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_mean, nearest_names
 from hwcensus_collector.tables import device, host
@@ -44,16 +44,11 @@ def _by_libvirt_name(connection: Connection, host_id: str, wanted: str) -> list[
     """libvirt appends the MAC or serial to a name: `net_eth0_52_54_00_12_34_56`, `block_sda_SERIAL`."""
     parts = wanted.split("_")
     shorter = ["_".join(parts[:count]) for count in range(2, len(parts))]
-    query = select(device.c.id, device.c.name, device.c.facts, device.c.state)
+    query = select(device.c.id, device.c.name, device.c.key, device.c.facts, device.c.state)
     rows = connection.execute(
         query.where(device.c.host == host_id, device.c.name.in_(shorter), device.c.present.is_(True))
     )
-    return [row.id for row in rows if wanted.removeprefix(f"{row.name}_") in _marks({**row.facts, **row.state})]
-
-
-def _marks(facts: dict[str, JsonValue]) -> set[str]:
-    texts = [str(facts[path]) for path in ("net.address", "storage.serial") if path in facts]
-    return {"".join(char if char.isascii() and char.isalnum() else "_" for char in text) for text in texts}
+    return [row.id for row in rows if wanted in libvirt_names(row.name, {**row.facts, **row.state}, row.key)]
 
 
 def unknown_device(connection: Connection, host_id: str, wanted: str) -> Unknown:

@@ -1,0 +1,50 @@
+"""Every recorded host: where it lies, and its sysfs unpacked once a run."""
+
+import tarfile
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.process import ROOT
+from tests.reality import umockdev_tree
+
+HERE = ROOT / "tests/data/recordings"
+#: Recordings that may not be copied into the repository.
+SHARED = ROOT.parent / "shared/data/recordings"
+
+TREES = ("systemd-thinkpad-t60", "hwloc-40intel64-2g2n4c+pci", "hwloc-2pa-pcidomain32bits",
+         "ghw-415ee03b", "ghw-8581cf3a", "lsblk-simple-lvm")  # fmt: skip
+UMOCKDEV = ("usbkbd", "synaptics-touchpad", "canon-powershot-sx200", "fcserver", "desktop", "vmware")
+ALL = (*TREES, *UMOCKDEV)
+
+
+def sysroot_of(recording: str) -> Path:
+    """The sysfs of a recording, not to be written into. Skips where the recording may not lie in the repository, and
+    does not lie beside it."""
+    found = _unpacked(recording)
+    if found is None:
+        pytest.skip(f"{recording} may not be copied here, and does not lie beside the repository")
+    return found
+
+
+@cache
+def _unpacked(recording: str) -> Path | None:
+    name = f"{recording}.umockdev" if recording in UMOCKDEV else f"{recording}.tree.tar.xz"
+    source = next((path for path in (HERE / name, SHARED / name) if path.exists()), None)
+    return None if source is None else unpack(source, Path(_folder().name, recording))
+
+
+@cache
+def _folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="hwcensus-recordings-")
+
+
+def unpack(source: Path, folder: Path) -> Path:
+    """A recording's sysfs below `folder`."""
+    if source.suffix == ".umockdev":
+        return umockdev_tree.build(source, folder)
+    with tarfile.open(source) as tar:
+        tar.extractall(folder, filter="data")
+    return next(folder.glob("*/sys"))
