@@ -5,11 +5,12 @@ One a look: what it read once holds for the whole look.
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from hwcensus.errors import HwcensusError
 from hwcensus.fact import original, printable
-from hwcensus_agent import hwdb
+from hwcensus_agent import hwdb, sysfs
 from hwcensus_agent.rtnetlink import Link, RouteSocket
 from hwcensus_agent.sources.udev import wanted_group
 from hwcensus_agent.sysfs import Unreadable
@@ -73,7 +74,22 @@ class HostView:
 
     def product(self, view: View, modalias: str | None, key: str) -> str | None:
         """A property of udev's hardware database: as udev's rules found it, else looked up."""
-        return view.udev(key) or (hwdb.lookup(modalias, key) if modalias is not None and self.live else None)
+        return view.udev(key) or self.listed(modalias, key)
+
+    def listed(self, modalias: str | None, key: str) -> str | None:
+        """The same for what is not the device itself. The lists are this machine's: of a recording they say nothing."""
+        return hwdb.lookup(modalias, key) if modalias is not None and self.live else None
+
+    @cached_property
+    def slots(self) -> Mapping[str, str]:
+        """Domain, bus and device of a PCI function → what the slot that it sits in is called."""
+        folder = f"{self.root}/bus/pci/slots"
+        found: dict[str, str] = {}
+        for name in sysfs.children(folder, ""):
+            address = sysfs.read(f"{folder}/{name}/address")
+            if address is not None:
+                found.setdefault(address.decode("ascii", "replace").strip(), printable(os.fsencode(name)))
+        return found
 
     def _open_database(self) -> UdevDatabase | None:
         if self.live:

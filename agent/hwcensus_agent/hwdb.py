@@ -1,4 +1,4 @@
-"""Names of makers and products by udev's hardware database, where a libudev and its hwdb.bin are here.
+"""Names of makers and products by udev's hardware database, else by the lists it is made from.
 
 A few calls of libudev by ctypes, for pyudev has none for them. The database is a file mapped into memory, of which only
 the pages that are looked at count.
@@ -9,6 +9,8 @@ import ctypes.util
 import logging
 from collections.abc import Mapping
 from functools import cache, lru_cache
+
+from hwcensus_agent import ids
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +48,10 @@ class Hwdb:
 
 @lru_cache(maxsize=4096)
 def lookup(modalias: str, key: str) -> str | None:
-    """One property of a modalias (`pci:v00008086d000027DA…`); None where it, or the whole database, is not there."""
+    """One property of a modalias (`pci:v00008086d000027DA…`); None where neither database nor list has it."""
     database = _database()
-    return None if database is None else database.properties(modalias).get(key)
+    found = None if database is None else database.properties(modalias).get(key)
+    return found or ids.lookup(modalias, key)
 
 
 @cache
@@ -56,7 +59,7 @@ def _database() -> Hwdb | None:
     try:
         return Hwdb()
     except (OSError, AttributeError) as error:
-        logger.info("devices have no names of makers and products: %s", error)
+        logger.info("makers and products have their names by pci.ids and usb.ids: %s", error)
         return None
 
 

@@ -69,6 +69,10 @@ class View:
         """Whether there is such an attribute, folder or link. It is not read."""
         return os.path.lexists(f"{self._folder}/{name}")
 
+    def path(self, name: str) -> str:
+        """Where an attribute is in this file system."""
+        return f"{self._folder}/{name}"
+
     def raw(self, name: str, *, absent: frozenset[int] = frozenset()) -> bytes | None:
         """An attribute's bytes. `absent`: further errnos by which this one says that it has no value."""
         if name not in self._seen:

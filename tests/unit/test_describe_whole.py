@@ -127,7 +127,7 @@ def test_a_fact_that_cannot_be_read_keeps_its_last_value_and_is_named(tree: Tree
         (device,) = [one.device for one in host.everything().devices if one.name == "pci_0000_02_00_0"]
         survey = document.survey(codec.write_device(device))
         assert (survey.facts["pci.subsystem.vendor"], survey.state["pci.link_speed"]) == (0x17AA, "2.5")
-        assert device.state == State(unread="pci.link_speed pci.subsystem.vendor")
+        assert device.state == State(unread="pci.link_speed pci.subsystem.vendor pci.subsystem.vendor_name")
 
 
 def test_a_fact_that_is_not_there_any_more_is_gone(tree: Tree) -> None:
