@@ -4,8 +4,7 @@ It looks when it is asked to, at the whole host or at some paths, and compares n
 one device is described is in `describe/`, who is who in `hwcensus.names` and `hwcensus.identity`.
 """
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from lxml import etree
@@ -18,10 +17,12 @@ from hwcensus_agent import sysfs
 from hwcensus_agent.carry import carry_over
 from hwcensus_agent.describe import is_candidate
 from hwcensus_agent.describe.feeding import fed_by
-from hwcensus_agent.host import DEVICES, HostView, key_of, path_of
+from hwcensus_agent.hal.device import DEVICES
+from hwcensus_agent.hal.devices import HalDevices
+from hwcensus_agent.host import HostView, key_of, path_of
 from hwcensus_agent.identifiers import Holders
 from hwcensus_agent.sighting import Undescribed, describe_one
-from hwcensus_agent.sources.walk import walk
+from hwcensus_agent.sources.walk import NoSysfs, walk
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.view import View
 
@@ -86,9 +87,9 @@ def enumerate_host(*, sysroot: str = "/sys", include: Collection[str] = ()) -> E
 class Enumerator:
     """Looks at one host, again and again. It remembers which device has which identifier, and nothing else."""
 
-    def __init__(self, sysroot: str = "/sys", include: Collection[str] = ()) -> None:
-        """`include`: further subsystems, or kinds of one such as `net:veth`."""
-        self._sysroot = sysroot
+    def __init__(self, sysroot: str = "/sys", include: Collection[str] = (), hal: HalDevices | None = None) -> None:
+        """`include`: further subsystems, or kinds of one such as `net:veth`; `hal`: what hald says, where it leads."""
+        self._sysroot, self._hal = sysroot, hal
         self._include = frozenset(include)
         self._holders = Holders()
 
@@ -102,8 +103,8 @@ class Enumerator:
 
         Raises NoSysfs, OSError where it cannot be listed: a cut listing is never taken for a whole one.
         """
-        host = HostView(self._sysroot)
-        found = {one.syspath: one.subsystem for one in walk(self._sysroot) if self._is_candidate(one.subsystem)}
+        host = self._host()
+        found = {path: subsystem for path, subsystem in self._list(host) if self._is_candidate(subsystem)}
         found[DEVICES] = COMPUTER
         self._holders.clear()
         keys = frozenset(map(key_of, found))
@@ -121,26 +122,41 @@ class Enumerator:
 
         A device that is new to us, and that udev has not finished, is left out: udev tells when it has.
         """
-        host = HostView(self._sysroot)
+        host = self._host()
         wanted = frozenset(self._with_relatives(host, paths, names))
-        found = {path: _subsystem(host, path) for path in map(path_of, wanted)}
+        found = {path: self._subsystem(host, path) for path in map(path_of, wanted)}
         known = _Known(identities=identities, names=names, former=former)
         others = _Known(identities=_without(identities, wanted), names=_without(names, wanted))
         self._holders.forget(wanted)
         candidates = {path: subsystem for path, subsystem in found.items() if self._is_candidate(subsystem)}
         return Enumeration(devices=self._look(host, candidates, known, others, finished_only=True), paths=wanted)
 
+    def _host(self) -> HostView:
+        return HostView(self._sysroot, None if self._hal is None else self._hal.by_path)
+
+    def _list(self, host: HostView) -> Iterator[tuple[str, str]]:
+        """Path and subsystem of all that there is: sysfs knows, where it is in reach, whoever leads."""
+        if host.has_sysfs:
+            yield from ((one.syspath, one.subsystem) for one in walk(self._sysroot))
+        elif not host.hal:
+            raise NoSysfs("neither sysfs nor hald tells of any device")
+        else:
+            yield from ((path, device.kind[0]) for path, device in host.hal.items())
+
     def _with_relatives(self, host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
         """The keys, and those of devices that are described otherwise when these came, changed or went."""
         wanted = set(keys)
         for key in keys:
             wanted.update(map(key_of, fed_by(host, path_of(key))))
-            came = key not in names and self._is_candidate(_subsystem(host, path_of(key)))
+            came = key not in names and self._is_candidate(self._subsystem(host, path_of(key)))
             if came or (key in names and not host.is_there(key)):  # those below get another parent, or are gone too
                 wanted.update(other for other in names if other.startswith(f"{key}/"))
             if came:  # or has another name: it can be named now by what it is linked with
                 wanted |= _linked(host, key)
         return wanted
+
+    def _subsystem(self, host: HostView, path: str) -> str:
+        return COMPUTER if path == DEVICES else host.subsystem(path)
 
     def _is_candidate(self, subsystem: str) -> bool:
         return subsystem == COMPUTER or is_candidate(subsystem, self._include)
@@ -162,7 +178,7 @@ class Enumerator:
                 device = describe_one(view, host, names[key], self._include)
             except Undescribed:
                 kept = known.former(known.identities.get(key, ""))
-                device = None if kept is None else replace(kept, name=names[key], key=key)
+                device = None if kept is None else replace(kept, name=names[key], key=host.device_key(view.syspath))
             if device is not None:
                 devices[key] = (subsystem, device)
         return self._placed(host, devices, known, others)
@@ -250,14 +266,6 @@ def _linked(host: HostView, key: str) -> set[str]:
         return set()
     targets = (sysfs.target(f"{folder}/{link}", host.root) for link in links)
     return {key_of(found) for found in targets if found is not None}
-
-
-def _subsystem(host: HostView, path: str) -> str:
-    """The kernel's subsystem; empty where there is no such device any more."""
-    if path == DEVICES:
-        return COMPUTER
-    found = sysfs.target(f"{host.folder(path)}/subsystem", host.root)
-    return "" if found is None else os.path.basename(found)  # noqa: PTH119 - never a Path in a loop over devices
 
 
 def _only(mapping: Mapping[str, str], keys: Collection[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from hwcensus.errors import HwcensusError
 from hwcensus.fact import original, printable
 from hwcensus_agent import hwdb, sysfs
+from hwcensus_agent.hal.device import HalDevice
 from hwcensus_agent.rtnetlink import Link, RouteSocket
 from hwcensus_agent.sources.udev import wanted_group
 from hwcensus_agent.sysfs import Unreadable
@@ -18,8 +19,8 @@ from hwcensus_agent.udev_database import UdevDatabase
 from hwcensus_agent.view import View
 
 SYS = "/sys"
-#: The computer's key, and the folder that all other devices are below.
-DEVICES = "/sys/devices"
+#: Said for `sysroot` where HAL's host has its sysfs nowhere in reach, and a place below which nothing is found.
+NO_SYSFS, NOWHERE = "none", "/dev/null"
 
 
 def key_of(syspath: str) -> str:
@@ -35,8 +36,11 @@ def path_of(key: str) -> str:
 class HostView:
     """One host at one moment: the running one, or the one that a sysfs tree was recorded on."""
 
-    def __init__(self, sysroot: str = SYS) -> None:
-        self.root = os.path.realpath(sysroot)
+    def __init__(self, sysroot: str = SYS, hal: Mapping[str, HalDevice] | None = None) -> None:
+        """`hal` are the devices that a hald has, by sysfs path, where HAL leads."""
+        self.has_sysfs = sysroot != NO_SYSFS
+        self.root = os.path.realpath(sysroot) if self.has_sysfs else NOWHERE
+        self.hal = hal or {}
         #: Whether this is the running kernel's own sysfs, so that netlink, /proc and the hwdb speak of the same host.
         self.live = self.root == SYS
         self.database = self._open_database()
@@ -45,7 +49,26 @@ class HostView:
         self._links: dict[str, Link] | Unreadable | None = None
 
     def view(self, syspath: str, subsystem: str) -> View:
-        return View(root=self.root, syspath=syspath, subsystem=subsystem, database=self.database)
+        said = self.hal.get(syspath)
+        if said is None:
+            return View(root=self.root, syspath=syspath, subsystem=subsystem, database=self.database)
+        return View(
+            root=self.root, syspath=syspath, subsystem=subsystem, database=self.database,
+            hal=said.properties, devtype=said.kind[1],
+        )  # fmt: skip
+
+    def device_key(self, syspath: str) -> str:
+        """What the document has as the device's key: HAL's udi where HAL has one, else the sysfs path."""
+        said = self.hal.get(syspath)
+        return key_of(syspath) if said is None else said.udi
+
+    def subsystem(self, syspath: str) -> str:
+        """The kernel's subsystem; empty where there is no such device any more. Kernels before 2.6.25 say `bus`."""
+        if not self.has_sysfs:
+            return self.hal[syspath].kind[0] if syspath in self.hal else ""
+        folder = self.folder(syspath)
+        found = sysfs.target(f"{folder}/subsystem", self.root) or sysfs.target(f"{folder}/bus", self.root)
+        return "" if found is None else os.path.basename(found)  # noqa: PTH119 - never a Path in a loop over devices
 
     def name_of(self, syspath: str | None) -> str | None:
         """The name in the census of another device."""
@@ -56,6 +79,8 @@ class HostView:
         return self.root + syspath.removeprefix(SYS)
 
     def is_there(self, key: str) -> bool:
+        if not self.has_sysfs:
+            return path_of(key) in self.hal
         return os.path.isdir(self.folder(path_of(key)))  # noqa: PTH112 - a Path for each device adds up
 
     def link(self, view: View) -> Link | None:

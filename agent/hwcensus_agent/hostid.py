@@ -23,27 +23,29 @@ _BOGUS_UUIDS = {
 }
 
 
-def host_id(*, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> str:
+SYS = "/sys"
+
+
+def host_id(*, sysroot: str = SYS, machine_id: Path = Path("/etc/machine-id")) -> str:
     """The system UUID, else an id made from the machine id. Raises ConfigError where there is neither."""
     system = system_uuid(sysroot)
     if system is not None:
         return system
-    hashed = hashed_machine_id(machine_id)
+    hashed = hashed_machine_id(machine_id) if sysroot == SYS else None
     if hashed is None:
-        raise ConfigError(
-            f"no system UUID and no {machine_id}: give this host an id with `host = …`", code="no-host-id"
-        )
+        where = f"no {machine_id}" if sysroot == SYS else "its sysfs is not this machine's"
+        raise ConfigError(f"no system UUID, and {where}: give the host an id with `host = …`", code="no-host-id")
     return hashed
 
 
-def evidence(*, sysroot: str = "/sys", machine_id: Path = Path("/etc/machine-id")) -> Evidence:
-    """What can be read of what tells this host from others. MACs only where the sysfs is the running kernel's."""
+def evidence(*, sysroot: str = SYS, machine_id: Path = Path("/etc/machine-id")) -> Evidence:
+    """What can be read of what tells this host from others; of this machine only where the sysfs is its own."""
     serial = _serial(Path(sysroot, "class/dmi/id/board_serial"))
     return Evidence(
         system_uuid=system_uuid(sysroot),
         board_serial=None if serial is None or is_bogus(serial) else serial,
-        machine_id=hashed_machine_id(machine_id),
-        macs=permanent_macs() if sysroot == "/sys" else (),
+        machine_id=hashed_machine_id(machine_id) if sysroot == SYS else None,
+        macs=permanent_macs() if sysroot == SYS else (),
     )
 
 
@@ -79,9 +81,9 @@ def permanent_macs() -> tuple[str, ...]:
     return tuple(sorted({link.permanent_address for link in links if link.permanent_address is not None}))
 
 
-def boot_id() -> str | None:
-    """A random id of this boot (random(4))."""
-    return _read(Path("/proc/sys/kernel/random/boot_id"))
+def boot_id(*, sysroot: str = SYS) -> str | None:
+    """A random id of this boot (random(4)); None where the sysfs is another machine's."""
+    return None if sysroot != SYS else _read(Path("/proc/sys/kernel/random/boot_id"))
 
 
 def _serial(path: Path) -> str | None:

@@ -7,6 +7,7 @@ from hwcensus import codec, document
 from hwcensus.device import Device
 from hwcensus.errors import InvalidDocument
 from hwcensus_agent.enumerate import Enumerator
+from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.news import Sight
 from hwcensus_agent.settings import CensusSettings
 
@@ -23,7 +24,9 @@ class HostLook:
     """Looks at the host of one sysfs, again and again; blocks, so it belongs in a worker thread."""
 
     def __init__(self, settings: CensusSettings) -> None:
-        self._enumerator = Enumerator(settings.sysroot, settings.include)
+        #: What hald says, where it leads; its source fills it.
+        self.hal = HalDevices()
+        self._enumerator = Enumerator(settings.sysroot, settings.include, self.hal)
 
     def __call__(
         self,

@@ -8,6 +8,9 @@ from datetime import datetime
 from hwcensus.instant import now
 from hwcensus_agent.sources import Action, Hint
 
+#: The path of a hint to list all devices anew.
+EVERYTHING = "/sys"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
@@ -43,9 +46,6 @@ class Pending:
 
     def hint(self, hint: Hint, at: float) -> None:
         """Notes one hint."""
-        if hint.action is Action.ENUMERATE:
-            self.look_at_everything()
-            return
         leads = hint.source != "rtnetlink"
         if hint.action is Action.MOVE and hint.old_syspath is not None:
             self._note_move(hint.old_syspath, hint.syspath, leads=leads)
@@ -70,6 +70,8 @@ class Pending:
             due = self._with_moves({path for path, window in self._windows.items() if self._closes(window) <= at})
             if not due:
                 return None
+            if EVERYTHING in due:
+                self._everything, due = True, list(self._windows)
         ready = Ready(
             paths=None if self._everything else frozenset(due),
             hinted={path: self._windows.pop(path).at for path in due},

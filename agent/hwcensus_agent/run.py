@@ -24,7 +24,8 @@ from hwcensus_agent.notify import notify, watchdog_seconds
 from hwcensus_agent.orders import Orders
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings
-from hwcensus_agent.sources import SOURCES, Hint, Source, UdevSource, Watch
+from hwcensus_agent.sources import SOURCES, Hint, Source, Watch
+from hwcensus_agent.sources.lead import find_lead
 from hwcensus_agent.sources.unannounced import Unannounced
 from hwcensus_agent.spool import Spool
 from hwcensus_agent.wake import Awake, wake
@@ -67,6 +68,7 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        self._lead = await find_lead(self._settings.census, self._look.hal)
         sources = self._start_sources()
         try:
             await self._publish(sources, self._spool)
@@ -83,10 +85,9 @@ class Agent:
             known=self._known,
             checks=[self._check],
         )
-        sources = tuple(make(watch) for make in SOURCES.values())
-        self._udev = next(source for source in sources if isinstance(source, UdevSource))
+        sources = (self._lead, *(make(watch) for make in SOURCES.values()))
         # Reads what it compares with before the first look, as the others subscribe before it.
-        self._unannounced = Unannounced(self._settings.census.sysroot, self._hint)
+        self._unannounced = Unannounced(self._settings.census.sysroot, self._hint, hal=self._lead.name == "hal")
         for source in sources:
             source.start()
             if not source.works:
@@ -101,17 +102,17 @@ class Agent:
 
     def _check(self) -> None:
         """Every few seconds, by the clock."""
-        self._udev.check()
+        self._lead.check()
         self._unannounced.check()
 
     async def _publish(self, sources: tuple[Source, ...], spool: Spool) -> None:
         publisher = Publisher(self._settings.kafka, self._host, spool)
         if self._settings.publisher.hold_back_bytes:
             publisher.hold_back = HoldBack(self._settings.kafka, self._settings.publisher.hold_back_bytes)
-        self._live = live = Live(self._settings.census, spool, self._look, self._udev.name, publisher.woken.set)
+        self._live = live = Live(self._settings.census, spool, self._look, self._lead.name, publisher.woken.set)
         live.on_dropped = publisher.new_stream
         orders = Orders(self._settings, self._host, spool, live.census, publisher)
-        boot = hostid.boot_id()
+        boot = hostid.boot_id(sysroot=self._settings.census.sysroot)
         same_boot = boot is not None and spool.remembered("boot") == boot
         orders.expect_begun()
         live.compare(await live.first_look(same_boot=same_boot), same_boot=same_boot)

@@ -8,7 +8,7 @@ from hwcensus.errors import ConfigError
 from hwcensus.kafka import KafkaSettings
 from hwcensus.log import LogSettings
 
-SOURCES = ("auto", "udev")
+SOURCES = ("auto", "udev", "hal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class CensusSettings:
     """What is looked at, and how often."""
 
     source: str = setting("auto", "which source leads this host", choices=SOURCES)
-    sysroot: str = setting("/sys", "where this host's sysfs is mounted")
+    hal_address: str = setting("", "D-Bus address of the bus that this host's hald is on; by default the system bus")
+    sysroot: str = setting("/sys", "where this host's sysfs is mounted; `none` where only its hald is in reach")
     include: tuple[str, ...] = setting((), "further subsystems, or kinds of one such as net:veth")
     coalesce_ms: int = setting(200, "quiet time after which a device that was hinted at is described")
     coalesce_max_ms: int = setting(1000, "longest wait for quiet")
@@ -64,5 +65,10 @@ class AgentSettings:
     def __post_init__(self) -> None:
         if self.host is not None and (not self.host or len(self.host) > 64 or any(c.isspace() for c in self.host)):
             raise ConfigError(f"host: {self.host!r} must have 1 to 64 characters and no blanks")
+        if self.census.hal_address and self.census.sysroot == "/sys":
+            raise ConfigError(
+                "census.hal_address is of another host's bus: say with census.sysroot where that host's sysfs is"
+                " mounted, or `none`; for another bus of this host set DBUS_SYSTEM_BUS_ADDRESS"
+            )
         if not 0 < self.census.coalesce_ms <= self.census.coalesce_max_ms:
             raise ConfigError("census.coalesce_ms must be above 0 and not above census.coalesce_max_ms")

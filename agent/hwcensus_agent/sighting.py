@@ -34,9 +34,13 @@ def describe_one(view: View, host: HostView, name: str, include: Collection[str]
     """
     try:
         description = _describe(view, host, include)
-        if description is None or not (description.bus or description.capabilities) or not view.is_there():
+        if (
+            description is None
+            or not (description.bus or description.capabilities)
+            or not host.is_there(key_of(view.syspath))
+        ):
             return None
-        return _device(view, name, description)
+        return _device(view, host, name, description)
     except Exception as error:  # the boundary of one device: it must not cost the others theirs
         _count(view, error)
         raise Undescribed(str(error)) from error
@@ -46,10 +50,10 @@ def _describe(view: View, host: HostView, include: Collection[str]) -> Descripti
     return computer.describe(view, host) if view.subsystem == COMPUTER else describe(view, host, include)
 
 
-def _device(view: View, name: str, description: Description) -> Device:
+def _device(view: View, host: HostView, name: str, description: Description) -> Device:
     return Device(
         name=name,
-        key=key_of(view.syspath),
+        key=host.device_key(view.syspath),
         devnode=() if view.devnode is None else (view.devnode,),
         driver=description.driver or view.driver,
         bus=description.bus,

@@ -27,9 +27,10 @@ class View:
         subsystem: str,
         database: UdevDatabase | None = None,
         hal: Mapping[str, HalValue] | None = None,
+        devtype: str | None = None,
     ) -> None:
         """`root` is what serves as /sys, without symlinks; `syspath` begins with "/sys" whatever `root` is. `hal` are
-        the properties that a hald has of the device."""
+        the properties that a hald has of the device; `devtype` is what it is where no uevent says so."""
         self.syspath = syspath
         self.subsystem = subsystem
         #: Paths of the facts that could not be read; describers add to it.
@@ -38,6 +39,7 @@ class View:
         self._folder = root + syspath.removeprefix("/sys")
         self._database = database
         self._hal = hal or {}
+        self._devtype = devtype
         self._seen: dict[str, _Seen] = {}
         self._uevent: dict[str, bytes] | None = None
         self._found: Mapping[str, bytes] | None = None
@@ -49,21 +51,18 @@ class View:
 
     @property
     def devtype(self) -> str | None:
-        return self.uevent("DEVTYPE")
+        return self.uevent("DEVTYPE") or self._devtype
 
     @property
     def devnode(self) -> str | None:
         """Its node in /dev, as the kernel or udev named it."""
-        name = self.uevent("DEVNAME")
-        return None if name is None else name if name.startswith("/") else f"/dev/{name}"
+        name = self.uevent("DEVNAME") or self.hal("linux.device_file")
+        return None if not isinstance(name, str) else name if name.startswith("/") else f"/dev/{name}"
 
     @property
     def driver(self) -> str | None:
-        return self.link_name("driver")
-
-    def is_there(self) -> bool:
-        """Whether the device is still, or again, where it was."""
-        return os.path.isdir(self._folder)  # noqa: PTH112
+        found = self.link_name("driver") or self.hal("info.linux.driver")
+        return found if isinstance(found, str) else None
 
     def has(self, name: str) -> bool:
         """Whether there is such an attribute, folder or link. It is not read."""

@@ -59,9 +59,10 @@ def test_a_renamed_device_is_looked_at_where_it_is_now(pending: Pending) -> None
 
 
 def test_a_look_at_everything_takes_all_that_waits_with_it(pending: Pending) -> None:
-    pending.hint(hint(Action.CHANGE), 10.0)
     pending.hint(hint(Action.ENUMERATE, "/sys"), 10.0)
-    ready = pending.take(10.0)
+    pending.hint(hint(Action.CHANGE), 10.15)
+    assert pending.take(10.1) is None
+    ready = pending.take(10.25)
     assert ready is not None
     assert ready.paths is None
     assert pending.next_due() is None

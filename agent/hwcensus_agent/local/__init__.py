@@ -8,18 +8,11 @@ import sys
 from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 
-from hwcensus.errors import NotFound, Refused
-from hwcensus_agent.enumerate import Enumerator
-from hwcensus_agent.local import documents, listing, lookup, watch
-from hwcensus_agent.settings import AgentSettings, CensusSettings
+from hwcensus.errors import NotFound
+from hwcensus_agent.local import documents, listing, lookup, seen, watch
+from hwcensus_agent.settings import SOURCES, AgentSettings, CensusSettings
 
 Verb = Callable[[argparse.Namespace, CensusSettings], int]
-
-
-class SourceUnavailable(Refused):
-    """this source cannot lead here"""
-
-    code = "source-unavailable"
 
 
 def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,14 +42,17 @@ def _parser(
     parser.add_argument(
         "--include", dest="census.include", metavar="WHAT,…", help="also a subsystem, or a kind: net:veth"
     )
-    parser.add_argument("--source", choices=("udev", "hal", "auto"), default="auto", help="who tells (default: auto)")
+    parser.add_argument(
+        "--source", dest="census.source", choices=SOURCES, help="who says what there is (default: auto)"
+    )
+    parser.add_argument(
+        "--hal-address", dest="census.hal_address", metavar="ADDRESS", help="another bus that a hald is on"
+    )
     return parser
 
 
 def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     """Runs a verb and gives its exit code. Raises HwcensusError, OSError."""
-    if arguments.source == "hal":
-        raise SourceUnavailable("no hald is reachable: this version has no HAL source, so udev leads (--source udev)")
     for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show must not end the program
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -64,7 +60,7 @@ def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
 
 
 def _list(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = Enumerator(census.sysroot, census.include).everything().devices
+    devices = seen.devices(census)
     text = listing.render(devices, arguments)
     if text:
         print(text)
@@ -73,14 +69,14 @@ def _list(arguments: argparse.Namespace, census: CensusSettings) -> int:
 
 
 def _show(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = Enumerator(census.sysroot, census.include).everything().devices
+    devices = seen.devices(census)
     found = lookup.find(devices, arguments.device)
     print(documents.show(found, arguments.output))
     return 0
 
 
 def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = Enumerator(census.sysroot, census.include).everything().devices
+    devices = seen.devices(census)
     wanted = [lookup.find(devices, name) for name in arguments.devices] or list(devices)
     written = documents.FORMATS[arguments.format](devices)
     left_out = [one.name for one in wanted if one.name not in written]

@@ -13,11 +13,13 @@ from hwcensus.errors import UsageError
 from hwcensus.instant import write_instant
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.host import SYS, HostView
+from hwcensus_agent.local.seen import require_lead
 from hwcensus_agent.look import HostLook
 from hwcensus_agent.news import CHANGE, News
 from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.settings import CensusSettings
 from hwcensus_agent.sources import SOURCES, Hint, Source, Watch
+from hwcensus_agent.sources.lead import find_lead
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(census: CensusSettings, output: str) -> int:
     """Watches until SIGINT or SIGTERM. Raises UsageError for a recorded host, in which nothing happens."""
-    if not HostView(census.sysroot).live:
+    if not census.hal_address and not HostView(census.sysroot).live:
         raise UsageError(f"{census.sysroot} is not the running kernel's sysfs: there only {SYS} can be watched")
     asyncio.run(Watcher(census, output).run())
     return 0
@@ -53,7 +55,9 @@ class Watcher:
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
         watch = Watch(sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.paths)
-        sources = [make(watch) for make in SOURCES.values()]
+        lead = await find_lead(settings, self._look.hal)
+        require_lead(settings, lead)
+        sources: list[Source] = [lead, *(make(watch) for make in SOURCES.values())]
         try:
             for source in sources:
                 source.start()

@@ -1,6 +1,6 @@
 """Where "something changed" comes from: hints that a device is worth another look, and gaps when hints were lost.
 
-A source describes nothing. Adding one is a file and a line in SOURCES.
+A source describes nothing. One leads a host (`lead.py`); adding one of the others is a file and a line in SOURCES.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,8 +27,8 @@ __all__ = [
     "walk",
 ]
 
+#: Those beside the leading one: what it does not tell.
 SOURCES: Mapping[str, Callable[[Watch], Source]] = {
-    "udev": lambda watch: UdevSource(receive_buffer=watch.receive_buffer),
     "rtnetlink": lambda watch: RtnetlinkSource(sysroot=watch.sysroot, receive_buffer=watch.receive_buffer),
     "clock": lambda watch: ClockSource(interval=watch.recheck_every, known=watch.known, checks=watch.checks),
 }

@@ -41,6 +41,13 @@ class Source(Protocol):
         """Stop and release everything. May be called more than once."""
 
 
+class LeadingSource(Source, Protocol):
+    """The source that says which devices come and go."""
+
+    def check(self) -> None:
+        """To be called every few seconds: to begin anew where whom it hears came, went or was started anew."""
+
+
 def _nothing_known() -> tuple[str, ...]:
     return ()
 
@@ -53,4 +60,4 @@ class Watch:
     receive_buffer: int = RECEIVE_BUFFER  # bytes, of each netlink socket
     recheck_every: float = HOUR  # seconds until each known device has been looked at anew
     known: Callable[[], Iterable[str]] = _nothing_known  # syspaths of the devices in the census
-    checks: Sequence[Callable[[], None]] = ()  # called every few seconds; `UdevSource.check` belongs here
+    checks: Sequence[Callable[[], None]] = ()  # called every few seconds; the leading source's belongs here

@@ -12,12 +12,16 @@ from hwcensus_agent.sources.hint import Action, Hint
 #: Below sysroot. The kernel tells no change of a block device's size from or to zero (set_capacity_and_notify in
 #: block/genhd.c), which is all that happens to a zram device.
 ATTRIBUTES = ("block/zram*/size",)
+#: What HAL does not announce either, though the kernel does.
+BY_HAL = ("block/loop*/size",)
 
 
 class Unannounced:
     """Remembers the attributes as they were last read."""
 
-    def __init__(self, sysroot: str, on_hint: Callable[[Hint], None]) -> None:
+    def __init__(self, sysroot: str, on_hint: Callable[[Hint], None], *, hal: bool = False) -> None:
+        """`hal`: whether HAL leads."""
+        self._attributes = ATTRIBUTES + (BY_HAL if hal else ())
         self._sysroot, self._on_hint = Path(sysroot), on_hint
         self._values = self._read()
 
@@ -30,7 +34,7 @@ class Unannounced:
     def _read(self) -> dict[str, str]:
         """Sysfs path of the device → value. A device that goes away meanwhile is no error."""
         found: dict[str, str] = {}
-        for attribute in (path for pattern in ATTRIBUTES for path in self._sysroot.glob(pattern)):
+        for attribute in (path for pattern in self._attributes for path in self._sysroot.glob(pattern)):
             try:
                 found[self._syspath(attribute.parent)] = attribute.read_text()
             except OSError:

@@ -1,0 +1,219 @@
+"""The HAL source over a real D-Bus: what it hints at, and what it makes of a hald's bad manners and of its absence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hwcensus_agent.hal import client
+from hwcensus_agent.hal.devices import HalDevices
+from hwcensus_agent.sources import Action, Hint
+from hwcensus_agent.sources.hal import STARTED, STOPPED, HalSource
+from tests.fixtures.hald import PREFIX, Hald, interface, private_bus, recorded
+
+NET = "/sys/devices/virtual/net"
+
+
+class Listener:
+    """A source with what it hinted at, and waiting for it."""
+
+    def __init__(self, address: str) -> None:
+        self.devices = HalDevices()
+        self.source = HalSource(address, self.devices)
+        self.hints: list[tuple[str, str]] = []
+        self.gaps: list[str] = []
+        self._news = asyncio.Condition()
+
+    async def start(self) -> None:
+        await self.source.connect()
+        self.source.start()
+        self.source.attach(asyncio.get_running_loop(), self._hint, self._gap)
+
+    async def until(self, *told: tuple[Action, str]) -> None:
+        """Waits until just these hints were given, in this order, those to look at everything apart."""
+        wanted = [(action.value, path) for action, path in told]
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self.hints) >= len(wanted))
+        assert self.hints == wanted
+        self.hints.clear()
+
+    async def until_gap(self, *reasons: str) -> None:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self.gaps) >= len(reasons))
+        assert self.gaps == list(reasons)
+
+    def _hint(self, hint: Hint) -> None:
+        if hint.action is not Action.ENUMERATE:
+            self.hints.append((hint.action.value, hint.syspath))
+            self._tell()
+
+    def _gap(self, reason: str) -> None:
+        self.gaps.append(reason)
+        self._tell()
+
+    def _tell(self) -> None:
+        async def notify() -> None:
+            async with self._news:
+                self._news.notify_all()
+
+        self._notifying = asyncio.get_running_loop().create_task(notify())
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[str]:
+    async with private_bus(tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+async def hald(bus: str) -> AsyncIterator[Hald]:
+    async with Hald(bus, recorded("lab-vm")) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+async def listener(bus: str, hald: Hald) -> AsyncIterator[Listener]:
+    heard = Listener(bus)
+    await heard.start()
+    assert heard.source.works
+    yield heard
+    heard.source.close()
+
+
+async def test_all_devices_come_in_one_call(listener: Listener, hald: Hald) -> None:
+    assert {device.udi for device in listener.devices.by_path.values()} == hald.devices.keys()
+    assert hald.asked == []
+
+
+async def test_an_old_hald_is_asked_for_each_device(bus: str) -> None:
+    async with Hald(bus, recorded("fcserver"), old=True) as old:
+        listener = Listener(bus)
+        await listener.start()
+        assert listener.source.works
+        assert sorted(old.asked) == sorted(old.devices)
+        assert listener.devices.get(PREFIX + "computer") is not None
+        listener.source.close()
+
+
+async def test_devices_that_come_change_move_and_go_are_hinted_at(listener: Listener, hald: Hald) -> None:
+    udi = f"{PREFIX}net_br0"
+    await hald.add(udi, interface("br0", f"{NET}/br0"))
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    await hald.modify(udi, "net.address", "s", "52:54:00:00:00:02")
+    await listener.until((Action.CHANGE, f"{NET}/br0"))
+    await hald.modify(udi, "linux.sysfs_path", "s", f"{NET}/br9")
+    await listener.until((Action.MOVE, f"{NET}/br9"))
+    await hald.remove(udi)
+    await listener.until((Action.REMOVE, f"{NET}/br9"))
+    assert f"{NET}/br9" not in listener.devices.by_path
+
+
+async def test_a_device_that_went_before_it_could_be_asked_is_no_device(listener: Listener, hald: Hald) -> None:
+    await hald.add(f"{PREFIX}net_br0", interface("br0", f"{NET}/br0"))
+    hald.devices.pop(f"{PREFIX}net_br0")
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
+    await listener.until((Action.ADD, f"{NET}/br1"))
+    assert listener.source.works
+
+
+async def test_one_that_went_and_came_between_two_questions_went_and_came(listener: Listener, hald: Hald) -> None:
+    udi = f"{PREFIX}net_br0"
+    await hald.add(udi, interface("br0", f"{NET}/br0"))
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    await asyncio.gather(hald.remove(udi), hald.add(udi, interface("br0", f"{NET}/br0")))
+    await listener.until((Action.REMOVE, f"{NET}/br0"), (Action.ADD, f"{NET}/br0"))
+
+
+async def test_an_answer_that_never_comes_leaves_the_device_as_it_was(
+    listener: Listener, hald: Hald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "REPLY_S", 0.2)
+    udi = f"{PREFIX}net_br0"
+    await hald.add(udi, interface("br0", f"{NET}/br0"))
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    hald.silent.add(udi)
+    await hald.modify(udi, "net.address", "s", "52:54:00:00:00:02")
+    await listener.until((Action.CHANGE, f"{NET}/br0"))
+    assert listener.devices.by_path[f"{NET}/br0"].text("net.address") == "52:54:00:00:00:01"
+    assert listener.source.works
+
+
+async def test_a_burst_of_a_thousand_devices_is_heard_whole(listener: Listener, hald: Hald) -> None:
+    names = [f"br{number}" for number in range(1000)]
+    for name in names:
+        await hald.add(f"{PREFIX}net_{name}", interface(name, f"{NET}/{name}"))
+    await listener.until(*((Action.ADD, f"{NET}/{name}") for name in names))
+    assert listener.gaps == []
+
+
+async def test_a_hald_that_leaves_is_a_failed_source_and_its_devices_stay(listener: Listener, hald: Hald) -> None:
+    before = dict(listener.devices.by_path)
+    hald.leave()
+    await listener.until_gap(STOPPED)
+    assert (listener.source.works, listener.source.why_not) == (False, "hald left the bus")
+    assert listener.devices.by_path == before
+    assert listener.hints == []
+
+
+async def test_a_hald_that_comes_back_is_listed_anew(listener: Listener, hald: Hald, bus: str) -> None:
+    hald.leave()
+    await listener.until_gap(STOPPED)
+    async with Hald(bus, recorded("lab-vm")) as again:
+        again.devices[f"{PREFIX}net_br7"] = interface("br7", f"{NET}/br7")
+        await again.ready()
+        await listener.until_gap(STOPPED, STARTED)
+        assert listener.source.works
+        assert f"{NET}/br7" in listener.devices.by_path
+
+
+async def test_a_bus_that_goes_is_looked_for_until_it_is_back(tmp_path: Path) -> None:
+    async with private_bus(tmp_path) as address, Hald(address, recorded("lab-vm")):
+        listener = Listener(address)
+        await listener.start()
+    await listener.until_gap(STOPPED)
+    listener.source.check()
+    async with private_bus(tmp_path) as address, Hald(address, recorded("lab-vm")):
+        while not listener.source.works:
+            listener.source.check()
+            await asyncio.sleep(0)
+        await listener.until_gap(STOPPED, STARTED)
+        listener.source.close()
+
+
+async def test_nobody_at_the_address_is_said_and_nothing_is_raised(tmp_path: Path) -> None:
+    listener = Listener(f"unix:path={tmp_path}/nothing")
+    await listener.start()
+    assert not listener.source.works
+    assert "No such file" in (listener.source.why_not or "")
+
+
+async def test_a_bus_that_hangs_up_while_we_sign_in_is_no_bus(tmp_path: Path) -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_unix_server(hang_up, tmp_path / "bus"):
+        listener = Listener(f"unix:path={tmp_path}/bus")
+        await listener.start()
+        assert not listener.source.works
+
+
+async def test_a_udi_that_is_no_object_path_is_left_out(listener: Listener, hald: Hald) -> None:
+    await hald.add(f"{PREFIX}block_QEMU HARDDISK-QM00001", interface("br0", f"{NET}/br0"))
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
+    await listener.until((Action.ADD, f"{NET}/br1"))
+
+
+async def test_a_hald_that_is_still_starting_is_waited_for(bus: str) -> None:
+    half = recorded("lab-vm")
+    computer = half.pop(f"{PREFIX}computer")
+    async with Hald(bus, half) as hald:
+        listener = Listener(bus)
+        await listener.start()
+        assert (listener.source.works, listener.source.why_not) == (False, "hald is still starting")
+        assert listener.devices.by_path == {}
+        hald.devices[f"{PREFIX}computer"] = computer
+        await hald.ready()
+        await listener.until_gap(STARTED)
+        assert listener.source.works
+        listener.source.close()
