@@ -92,6 +92,32 @@ def block(folder: Path) -> Facts:
     )
 
 
+def scsi(folder: Path) -> Facts:
+    numbers = [int(part) for part in folder.name.lstrip("abcdefghijklmnopqrstuvwxyz").split(":")]
+    if folder.name.startswith("host"):
+        return {"scsihost.host": numbers[0]} | present(
+            scsihost__proc_name=attribute(folder, f"scsi_host/{folder.name}/proc_name"),
+            fc__port=attribute(folder, f"fc_host/{folder.name}/port_state"),
+        )
+    if folder.name.startswith("target"):
+        return dict(zip(("scsi_target.host", "scsi_target.bus", "scsi_target.target"), numbers, strict=True))
+    address: Facts = dict(zip(("scsi.host", "scsi.bus", "scsi.target", "scsi.lun"), numbers, strict=True))
+    return address | present(
+        scsi__vendor=attribute(folder, "vendor"),
+        scsi__model=attribute(folder, "model"),
+        scsi__revision=attribute(folder, "rev"),
+        scsi__device=attribute(folder, "state"),
+    )
+
+
+def scsi_generic(folder: Path) -> Facts:
+    return {"scsi_generic.device": f"/dev/{folder.name}"}
+
+
+def nvme(folder: Path) -> Facts:
+    return present(nvme__model=attribute(folder, "model"), nvme__serial=attribute(folder, "serial"))
+
+
 def input_(folder: Path) -> Facts:
     ids = {f"input.id.{name}": attribute(folder, f"id/{kernel}") for name, kernel in IDS.items()}
     return {path: value for path, value in ids.items() if value is not None} | present(
@@ -108,6 +134,9 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Path], bool], Callable[[Path], Facts
     "usb": ("bus/usb/devices", lambda _: True, usb),
     "net": ("class/net", lambda folder: folder.is_dir() and not (folder / "tun_flags").exists(), net),
     "block": ("class/block", lambda folder: bool(number(folder, "size")) or not _in_advance(folder), block),
+    "scsi": ("bus/scsi/devices", lambda _: True, scsi),
+    "scsi_generic": ("class/scsi_generic", lambda _: True, scsi_generic),
+    "nvme": ("class/nvme", lambda _: True, nvme),
     "input": ("class/input", lambda folder: folder.name.startswith(("input", "event")), input_),
 }
 

@@ -36,7 +36,7 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
 
 def test_every_device_of_the_t60_is_found_with_its_facts(t60: Path) -> None:
-    assert check(t60, enumerate_host(sysroot=str(t60)).devices) == 90
+    assert check(t60, enumerate_host(sysroot=str(t60)).devices) == 106
 
 
 def test_a_second_look_gives_the_same_bytes(t60: Path) -> None:

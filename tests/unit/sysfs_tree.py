@@ -1,7 +1,11 @@
-"""A small sysfs made for a test: folders, attributes, links below bus and class."""
+"""A small sysfs made for a test: folders, attributes, links below bus and class; and what is found in it."""
 
 import os
 from pathlib import Path
+
+from hwcensus import document
+from hwcensus.document import JsonValue
+from hwcensus_agent.enumerate import Described, enumerate_host
 
 
 class Tree:
@@ -44,3 +48,14 @@ class Tree:
         """What udev's rules found."""
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / key).write_text("I:1\n" + "".join(f"E:{name}={value}\n" for name, value in properties.items()))
+
+
+def look(tree: Tree, *include: str) -> dict[str, Described]:
+    """Every device, by name."""
+    return {one.name: one for one in enumerate_host(sysroot=str(tree.sys), include=include).devices}
+
+
+def facts(tree: Tree, name: str) -> dict[str, JsonValue]:
+    """All that the document of a device says, by path."""
+    survey = document.survey(look(tree)[name].element)
+    return {**survey.frame, **survey.facts, **survey.state}

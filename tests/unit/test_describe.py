@@ -12,8 +12,7 @@ from hwcensus.document import JsonValue
 from hwcensus.fact import facts_of
 from hwcensus_agent import describe
 from hwcensus_agent.describe import memory
-from hwcensus_agent.enumerate import Described, enumerate_host
-from tests.unit.sysfs_tree import Tree
+from tests.unit.sysfs_tree import Tree, facts, look
 
 PCI = "devices/pci0000:00/0000:00:03.0"
 NET = "class/net"
@@ -23,15 +22,6 @@ BLOCK = "class/block"
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
-
-
-def look(tree: Tree, *include: str) -> dict[str, Described]:
-    return {one.name: one for one in enumerate_host(sysroot=str(tree.sys), include=include).devices}
-
-
-def facts(tree: Tree, name: str) -> dict[str, JsonValue]:
-    survey = document.survey(look(tree)[name].element)
-    return {**survey.frame, **survey.facts, **survey.state}
 
 
 def capabilities(tree: Tree, name: str) -> list[str]:
@@ -301,8 +291,7 @@ def test_a_fact_that_is_not_what_it_must_be_is_left_out_and_said_and_the_rest_st
 
 def test_every_source_is_of_a_fact_and_every_fact_of_a_described_class_has_a_source() -> None:
     described = [(fact.path, fact.state) for fact in describe.facts()]
-    undescribed = {"scsihost", "fc"}
-    parts = [cls for cls in (*BUSES.values(), *CAPABILITIES.values()) if cls.type_ not in undescribed]
+    parts = [*BUSES.values(), *CAPABILITIES.values()]
     facts = [(f"{cls.type_}.{fact.label}", False) for cls in parts for fact in facts_of(cls)]
     states = [
         (f"{cls.type_}.{fact.label}", True)

@@ -6,7 +6,21 @@ A new class is a module beside this one and a line below.
 from collections.abc import Collection, Mapping
 from types import ModuleType
 
-from hwcensus_agent.describe import block, computer, generic, input, net, pci, storage, usb, virtio
+from hwcensus_agent.describe import (
+    block,
+    computer,
+    generic,
+    input,
+    net,
+    nvme,
+    pci,
+    scsi,
+    scsi_target,
+    scsihost,
+    storage,
+    usb,
+    virtio,
+)
 from hwcensus_agent.describe.description import Describer, Description
 from hwcensus_agent.describe.facts import Described, Facts
 from hwcensus_agent.host import HostView
@@ -25,11 +39,19 @@ DESCRIBERS: Mapping[tuple[str, str], Describer] = {
     ("net", ANY): net.describe,
     ("block", "disk"): block.describe_disk,
     ("block", "partition"): block.describe_partition,
+    ("scsi", "scsi_host"): scsihost.describe,
+    ("scsi", "scsi_target"): scsi_target.describe,
+    ("scsi", "scsi_device"): scsi.describe_unit,
+    ("scsi", ""): scsi.describe_unit,  # kernels before 2.6.26 have logical units only, and give no DEVTYPE
+    ("scsi_generic", ANY): scsi.describe_generic,
+    ("nvme", ANY): nvme.describe,
     ("input", ANY): input.describe,
 }
 
 _SUBSYSTEMS = frozenset(subsystem for subsystem, _ in DESCRIBERS)
-_MODULES: tuple[ModuleType, ...] = (computer, pci, usb, virtio, net, block, storage, input, generic)
+_MODULES: tuple[ModuleType, ...] = (
+    computer, pci, usb, virtio, net, block, storage, scsihost, scsi_target, scsi, nvme, input, generic,
+)  # fmt: skip
 
 
 def is_candidate(subsystem: str, include: Collection[str]) -> bool:

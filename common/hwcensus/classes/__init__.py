@@ -1,9 +1,23 @@
 """Every class of device hwcensus knows, in one table. A new class is a module here and a line below."""
 
-from hwcensus.classes import block, generic, input, net, pci, scsihost, storage, system, usb, virtio
+from hwcensus.classes import (
+    block,
+    generic,
+    input,
+    net,
+    nvme,
+    pci,
+    scsi,
+    scsi_target,
+    scsihost,
+    storage,
+    system,
+    usb,
+    virtio,
+)
 from hwcensus.device import Bus, Capability
 
-BUSES: dict[str, type[Bus]] = {cls.type_: cls for cls in (pci.PciBus, usb.UsbBus, virtio.VirtioBus)}
+BUSES: dict[str, type[Bus]] = {cls.type_: cls for cls in (pci.PciBus, usb.UsbBus, virtio.VirtioBus, scsi.ScsiBus)}
 
 CAPABILITIES: dict[str, type[Capability]] = {
     cls.type_: cls
@@ -19,6 +33,11 @@ CAPABILITIES: dict[str, type[Capability]] = {
         net.Bond,
         scsihost.ScsiHost,
         scsihost.Fc,
+        scsi_target.ScsiTarget,
+        scsi_target.FcRemotePort,
+        scsi.Scsi,
+        scsi.ScsiGeneric,
+        nvme.Nvme,
         storage.Storage,
         storage.Removable,
         storage.Cdrom,

@@ -1,6 +1,6 @@
-"""SCSI hosts, and Fibre Channel ports among them: the form NPIV commands are written in.
+"""SCSI hosts, and Fibre Channel ports among them, physical and virtual (kernel's scsi_transport_fc.c; NPIV: FC-LS-2).
 
-The kernel's side (fc_host, fc_vports) is described by nobody yet; the document is part of the wire from the start.
+Also the form that commands to create a virtual port are written in.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,18 @@ class FcState(State):
 
     port: str | None = optional("@port", TEXT, doc="port_state")
     speed: str | None = optional("@speed", DECIMAL, doc="Gb/s")
-    fabric_wwn: str | None = optional("@fabric_wwn", WWN)
+    fabric_wwn: str | None = optional("@fabric_wwn", WWN, identifier="wwnn", own=False)
+    symbolic_name: str | None = optional("@symbolic_name", TEXT, doc="what the port is registered as in the fabric")
     vports: int | None = optional("@vports", NUMBER, doc="npiv_vports_inuse")
+    vport: str | None = optional("@vport", TEXT, doc="vport_state, of a virtual port")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fc(Capability):
-    """A Fibre Channel port, physical (`vports_max`) or virtual (`parent_wwpn`)."""
+    """A Fibre Channel port, physical (`vports_max`) or virtual (`parent_wwpn`).
+
+    Model, firmware and serial are the adapter's, which all its ports show.
+    """
 
     type_: ClassVar[str] = "fc"
     within: ClassVar[tuple[str, ...]] = ("scsihost",)
@@ -33,6 +38,10 @@ class Fc(Capability):
     vports_max: int | None = optional("vports@max", NUMBER)
     parent_wwpn: str | None = optional("vport@parent_wwpn", WWN)
     port_type: str | None = optional("port_type")
+    supported_speeds: str | None = optional("supported_speeds", TEXT, doc="Gb/s, blank-separated")
+    model: str | None = optional("model")
+    firmware: str | None = optional("firmware")
+    serial: str | None = optional("serial", identifier="serial", own=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,28 @@
+"""NVMe controllers (NVM Express base specification 2.0). Their namespaces are block devices."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hwcensus.device import Capability, State
+from hwcensus.fact import WORD, optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class NvmeState(State):
+    """What the driver is doing with it: live, connecting, resetting, …"""
+
+    controller: str | None = optional("@controller", WORD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nvme(Capability):
+    """A controller, in the machine or reached over a fabric. The serial is unique among its model's."""
+
+    type_: ClassVar[str] = "nvme"
+    state_class: ClassVar[type[State]] = NvmeState
+
+    model: str | None = optional("model")
+    serial: str | None = optional("serial", identifier="serial", beside=("model",))
+    firmware: str | None = optional("firmware")
+    transport: str | None = optional("transport", WORD, doc="pcie, rdma, tcp, fc, loop")
+    nqn: str | None = optional("nqn", doc="qualified name of its subsystem")
