@@ -11,6 +11,7 @@ from pathlib import Path
 from hwcensus.errors import HwcensusError
 from hwcensus.fact import original, printable
 from hwcensus_agent import hwdb, sysfs
+from hwcensus_agent.ethtool import Ethtool
 from hwcensus_agent.hal.device import HalDevice
 from hwcensus_agent.rtnetlink import Link, RouteSocket
 from hwcensus_agent.sources.udev import wanted_group
@@ -47,6 +48,7 @@ class HostView:
         #: Key → name, of every device in the census; the caller fills it before anything is described.
         self.names: Mapping[str, str] = {}
         self._links: dict[str, Link] | Unreadable | None = None
+        self._drivers: dict[int, Ethtool] = {}
 
     def view(self, syspath: str, subsystem: str) -> View:
         said = self.hal.get(syspath)
@@ -96,6 +98,17 @@ class HostView:
             raise self._links
         link = self._links.get(view.kernel_name)
         return link if link is not None and str(link.index) == view.text("ifindex") else None
+
+    def name_of_link(self, index: int) -> str | None:
+        """The name in the census of the interface of this number, which a link tells."""
+        links = self._links if isinstance(self._links, dict) else {}
+        found = next((link.name for link in links.values() if link.index == index), None)
+        return None if found is None else self.name_of(sysfs.target(f"{self.root}/class/net/{found}", self.root))
+
+    def ethtool(self, view: View) -> Ethtool | None:
+        """Whom to ask about an interface; None where `link` is."""
+        link = self.link(view)
+        return None if link is None else self._drivers.setdefault(link.index, Ethtool(link.name))
 
     def product(self, view: View, modalias: str | None, key: str) -> str | None:
         """A property of udev's hardware database: as udev's rules found it, else looked up."""

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwcensus import codec
-from hwcensus.classes.net import Bridge, Net, NetState
+from hwcensus.classes.link_kind import Bridge
+from hwcensus.classes.net import Net, NetState
 from hwcensus.device import Device
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.commands.census_port import Effect, Expectation

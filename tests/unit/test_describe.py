@@ -97,14 +97,6 @@ def test_of_infiniband_the_ports_guid_is_the_address(tree: Tree) -> None:
     assert facts(tree, "net_ib0")["net.address"] == guid
 
 
-@pytest.mark.parametrize("speed, expected", [("1000", 1000), ("-1", None), ("4294967295", 4294967295)])
-def test_a_speed_that_the_driver_does_not_know_is_none(tree: Tree, speed: str, expected: int | None) -> None:
-    tree.device(NET, f"{PCI}/net/eth0", type="1", speed=speed, duplex="unknown", operstate="up", mtu="1500")
-    found = facts(tree, "net_eth0")
-    assert found.get("net.speed") == expected
-    assert "net.duplex" not in found
-
-
 def test_a_bridge_lists_its_ports_and_a_port_its_master(tree: Tree) -> None:
     tree.device(NET, "devices/virtual/net/br0", uevent="DEVTYPE=bridge\n", type="1", bridge__stp_state="1")
     tree.device(NET, f"{PCI}/net/eth0", type="1")

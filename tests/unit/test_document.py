@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from hwcensus import codec, document
-from hwcensus.classes.net import Bridge, Net, NetState
+from hwcensus.classes.link_kind import Bridge
+from hwcensus.classes.net import Net, NetState
 from hwcensus.device import Device
 from hwcensus.errors import InvalidDocument
 from tests.unit.devices import devices

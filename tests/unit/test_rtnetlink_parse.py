@@ -1,7 +1,6 @@
 """Link messages as real kernels sent them, and whatever else might come in their place."""
 
 import contextlib
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,20 +16,13 @@ from hwcensus_agent.netlink.frame import (
     text,
 )
 from hwcensus_agent.netlink.link import INFO, Link, is_wireless_event, parse_link
+from tests.unit.recorded_links import BODIES, LINKS
 
 ALIGNED = 4
 
 
-def recorded() -> dict[str, bytes]:
-    lines = Path(__file__).with_name("test_rtnetlink_links.txt").read_text(encoding="ascii").splitlines()
-    return {name: bytes.fromhex(body) for name, body in (line.split() for line in lines if not line.startswith("#"))}
-
-
-BODIES = recorded()
-
-
 def said(name: str) -> Link:
-    return parse_link(BODIES[name])
+    return LINKS[name]
 
 
 def test_a_vlan_tells_its_number_its_protocol_and_what_is_below_it() -> None:
@@ -55,6 +47,31 @@ def test_what_another_kind_has_is_not_made_up() -> None:
     bridge = said("br0")
     assert (bridge.vlan_id, bridge.vlan_protocol, bridge.bond_mode, bridge.bond_active_slave) == (None,) * 4
     assert (said("d1").bridge_stp, said("d1").alias, said("d1").lower_is_foreign) == (None, None, False)
+
+
+def test_a_macvlan_tells_its_mode_and_what_is_below_it_and_so_does_a_macvtap() -> None:
+    link, tap = said("mv0"), said("mt0")
+    assert (link.kind, link.macvlan_mode, link.lower) == ("macvlan", "bridge", said("d2").index)
+    assert (tap.kind, tap.macvlan_mode, tap.lower) == ("macvtap", "vepa", said("bond1").index)
+
+
+def test_a_vxlan_tells_its_number_its_other_end_and_what_is_below_it() -> None:
+    link, over_ipv6, external = said("vx7"), said("vx6"), said("vxe")
+    assert (link.kind, link.vxlan_id, link.vxlan_remote, link.vxlan_port) == ("vxlan", 7, "192.0.2.9", 4789)
+    assert (link.lower, over_ipv6.lower) == (said("d2").index, None)
+    assert (over_ipv6.vxlan_id, over_ipv6.vxlan_remote, over_ipv6.vxlan_port) == (0xFFFFFF, "2001:db8::9", 8472)
+    assert (external.kind, external.vxlan_id, external.vxlan_remote) == ("vxlan", None, None)
+
+
+def test_a_vrf_tells_its_table_and_what_is_in_it_its_master() -> None:
+    assert (said("vrf10").kind, said("vrf10").vrf_table) == ("vrf", 10)
+    assert said("d2").master == said("vrf10").index
+
+
+def test_a_slave_of_a_bond_has_the_bonds_address_and_a_permanent_one_of_its_own() -> None:
+    slave, bond = said("enp2s0"), said("bond1")
+    assert (slave.address, slave.permanent_address) == (bond.address, "52:54:00:12:34:57")
+    assert (bond.bond_mode, bond.permanent_address, slave.master) == ("802.3ad", None, bond.index)
 
 
 def test_hardware_has_no_kind_but_a_permanent_address() -> None:

@@ -11,6 +11,7 @@ from hwcensus_agent.describe import (
     computer,
     generic,
     input,
+    link_kind,
     net,
     nvme,
     pci,
@@ -50,7 +51,7 @@ DESCRIBERS: Mapping[tuple[str, str], Describer] = {
 
 _SUBSYSTEMS = frozenset(subsystem for subsystem, _ in DESCRIBERS)
 _MODULES: tuple[ModuleType, ...] = (
-    computer, pci, usb, virtio, net, block, storage, scsihost, scsi_target, scsi, nvme, input, generic,
+    computer, pci, usb, virtio, net, link_kind, block, storage, scsihost, scsi_target, scsi, nvme, input, generic,
 )  # fmt: skip
 
 
@@ -60,19 +61,19 @@ def is_candidate(subsystem: str, include: Collection[str]) -> bool:
 
 
 def describe(view: View, host: HostView, include: Collection[str] = ()) -> Description | None:
-    """The device by the table, else, where `include` names its subsystem or kind, generically; else None.
+    """The device by the table, else, where `include` names its subsystem or kind, generically; else None. An interface
+    that comes in so is described as any other.
 
     Raises Unreadable where what decides cannot be read.
     """
     describer = DESCRIBERS.get((view.subsystem, ANY)) or DESCRIBERS.get((view.subsystem, view.devtype or ""))
     found = None if describer is None else describer(view, host)
-    if found is None and include and _is_included(view, host, include):
-        return generic.describe(view, host)
-    return found
-
-
-def _is_included(view: View, host: HostView, include: Collection[str]) -> bool:
-    return view.subsystem in include or f"{view.subsystem}:{generic.kind.read(view, host)}" in include
+    if found is not None or not include:
+        return found
+    kind = link_kind.kind_of(view, host) if view.subsystem == "net" else view.devtype
+    if view.subsystem not in include and f"{view.subsystem}:{kind}" not in include:
+        return None
+    return net.describe_any(view, host) if view.subsystem == "net" else generic.describe(view, host)
 
 
 def facts() -> list[Described]:

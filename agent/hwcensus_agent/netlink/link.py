@@ -3,6 +3,7 @@
 It reads the body of RTM_NEWLINK and RTM_DELLINK. What sysfs tells better (speed, driver) is not here.
 """
 
+import socket
 import struct
 from dataclasses import dataclass
 
@@ -17,12 +18,18 @@ INFO_KIND, INFO_DATA = 1, 2  # in LINKINFO
 VLAN_ID, VLAN_PROTOCOL = 1, 5  # in INFO_DATA of a vlan
 BOND_MODE, BOND_ACTIVE_SLAVE = 1, 2  # of a bond
 BRIDGE_STP = 5  # of a bridge
+MACVLAN_MODE = 1  # of a macvlan or macvtap
+VXLAN_ID, VXLAN_GROUP, VXLAN_LINK, VXLAN_PORT, VXLAN_GROUP6, VXLAN_METADATA = 1, 2, 3, 15, 16, 25  # of a vxlan
+VRF_TABLE = 1  # of a vrf
+#: Kinds whose INFO_DATA is read.
+KINDS = frozenset({"vlan", "bond", "bridge", "macvlan", "macvtap", "vxlan", "vrf"})
 
 UP = 0x1  # IFF_UP
 LOWER_UP = 0x10000  # IFF_LOWER_UP
 
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # as sysfs writes them
 BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+MACVLAN_MODES = {1: "private", 2: "vepa", 4: "bridge", 8: "passthru", 16: "source"}
 VLAN_PROTOCOLS = {0x8100: "802.1Q", 0x88A8: "802.1ad"}
 
 
@@ -50,6 +57,11 @@ class Link:
     bond_mode: str | None  # such as active-backup
     bond_active_slave: int | None  # index
     bridge_stp: bool | None
+    macvlan_mode: str | None
+    vxlan_id: int | None  # None too where each packet brings its own
+    vxlan_remote: str | None  # IPv4 or IPv6 address
+    vxlan_port: int | None  # UDP
+    vrf_table: int | None
 
 
 def parse_link(body: bytes) -> Link:
@@ -63,10 +75,9 @@ def parse_link(body: bytes) -> Link:
     info = attributes(said.get(LINKINFO, b""))
     kind = text(info[INFO_KIND]) if INFO_KIND in info else None
     # What the numbers in INFO_DATA mean depends on the kind.
-    data = attributes(info.get(INFO_DATA, b"")) if kind in {"vlan", "bond", "bridge"} else {}
-    vlan = data if kind == "vlan" else {}
-    bond = data if kind == "bond" else {}
-    bridge = data if kind == "bridge" else {}
+    data = {kind: attributes(info.get(INFO_DATA, b""))} if kind in KINDS else {}
+    vlan, bond, bridge, vrf = (data.get(one, {}) for one in ("vlan", "bond", "bridge", "vrf"))
+    macvlan, vxlan = data.get("macvlan") or data.get("macvtap") or {}, data.get("vxlan", {})
     stp = _number(bridge, BRIDGE_STP, 4)
     return Link(
         index=index,
@@ -82,13 +93,18 @@ def parse_link(body: bytes) -> Link:
         operstate=_named(OPERSTATES, _number(said, OPERSTATE, 1)),
         alias=text(said[IFALIAS]) if IFALIAS in said else None,
         master=_number(said, MASTER, 4),
-        lower=_number(said, LINK, 4) or None,
+        lower=_number(said, LINK, 4) or _number(vxlan, VXLAN_LINK, 4) or None,
         lower_is_foreign=LINK_NETNSID in said,
         vlan_id=_number(vlan, VLAN_ID, 2),
         vlan_protocol=VLAN_PROTOCOLS.get(_number(vlan, VLAN_PROTOCOL, 2, ">") or 0),
         bond_mode=_named(BOND_MODES, _number(bond, BOND_MODE, 1)),
         bond_active_slave=_number(bond, BOND_ACTIVE_SLAVE, 4),
         bridge_stp=None if stp is None else bool(stp),
+        macvlan_mode=MACVLAN_MODES.get(_number(macvlan, MACVLAN_MODE, 4) or 0),
+        vxlan_id=None if _number(vxlan, VXLAN_METADATA, 1) else _number(vxlan, VXLAN_ID, 4),
+        vxlan_remote=_ip(vxlan.get(VXLAN_GROUP) or vxlan.get(VXLAN_GROUP6)),
+        vxlan_port=_number(vxlan, VXLAN_PORT, 2, ">"),
+        vrf_table=_number(vrf, VRF_TABLE, 4),
     )
 
 
@@ -103,6 +119,11 @@ def _number(said: dict[int, bytes], attribute: int, size: int, order: str = "=")
 
 def _hex(value: bytes | None) -> str | None:
     return value.hex(":") if value else None
+
+
+def _ip(value: bytes | None) -> str | None:
+    family = {4: socket.AF_INET, 16: socket.AF_INET6}.get(len(value or b""))
+    return socket.inet_ntop(family, value) if family is not None and value else None
 
 
 def _named(names: tuple[str, ...], value: int | None) -> str | None:

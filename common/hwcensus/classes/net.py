@@ -1,15 +1,18 @@
-"""Network interfaces, hardware and made by software (kernel ABI sysfs-class-net, linux/if_link.h)."""
+"""Network interfaces, hardware and made by software (kernel ABI sysfs-class-net, linux/if_link.h).
+
+What software makes of them (bridge, VLAN, bond, …) is in `link_kind.py`.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from hwcensus.device import Capability, State
-from hwcensus.fact import MAC, NUMBER, TEXT, WORD, YES_NO, optional, repeated, required
+from hwcensus.fact import HEX4, MAC, NUMBER, TEXT, WORD, YES_NO, optional, repeated, required
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetState(State):
-    """The link as it is now. `port` are the names of the enslaved interfaces of a bridge or bond."""
+    """The link as it is now. `port` are the names of the interfaces enslaved to it."""
 
     address: str | None = optional("@address", MAC, doc="the current address where it is not the permanent one")
     link: str | None = optional("@link", WORD, doc="operstate (RFC 2863)")
@@ -18,6 +21,7 @@ class NetState(State):
     mtu: int | None = optional("@mtu", NUMBER, doc="bytes")
     active: str | None = optional("@active", WORD, doc="name of a bond's active slave")
     port: tuple[str, ...] = repeated("port", WORD)
+    feature: tuple[str, ...] = repeated("feature", WORD, doc="what hardware does by itself, in libvirt's words")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +34,11 @@ class Net(Capability):
     interface: str = required("interface", TEXT, handle=True)
     permanent: bool | None = optional("address@permanent", YES_NO)
     address: str | None = optional("address", MAC, identifier="mac", own_if="permanent")
-    port_name: str | None = optional("port@name", TEXT, doc="phys_port_name")
+    driver_version: str | None = optional("driver_version", TEXT, doc="where it is not the kernel's own")
+    firmware: str | None = optional("firmware", TEXT)
+    port_name: str | None = optional("port@name", TEXT, doc="phys_port_name: p0, of a representor pf0vf1")
     port_number: int | None = optional("port@number", NUMBER, doc="dev_port")
+    port_switch: str | None = optional("port@switch", WORD, doc="phys_switch_id: equal for all ports of one switch")
     master: str | None = optional("master", WORD, doc="name of the bridge or bond it is enslaved to")
 
 
@@ -54,32 +61,11 @@ class Wireless(Capability):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bridge(Capability):
-    """An Ethernet bridge."""
+class Infiniband(Capability):
+    """IP over InfiniBand (RFC 4391, RFC 4755)."""
 
-    type_: ClassVar[str] = "bridge"
+    type_: ClassVar[str] = "infiniband"
     within: ClassVar[tuple[str, ...]] = ("net",)
 
-    stp: bool | None = optional("stp", YES_NO)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Vlan(Capability):
-    """A VLAN on top of another link (IEEE 802.1Q)."""
-
-    type_: ClassVar[str] = "vlan"
-    within: ClassVar[tuple[str, ...]] = ("net",)
-
-    id: int | None = optional("id", NUMBER)
-    protocol: str | None = optional("protocol", WORD, doc="802.1Q or 802.1ad")
-    lower: str | None = optional("lower", WORD, doc="name of the link below")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bond(Capability):
-    """A bond of several links."""
-
-    type_: ClassVar[str] = "bond"
-    within: ClassVar[tuple[str, ...]] = ("net",)
-
-    mode: str | None = optional("mode", WORD)
+    pkey: str | None = optional("pkey", HEX4, doc="partition")
+    mode: str | None = optional("mode", WORD, doc="datagram or connected")
