@@ -350,6 +350,42 @@ def test_what_no_uevent_tells_rtnetlink_does(line: str) -> None:
 
 
 @in_namespace
+def test_a_port_that_gets_carrier_hints_at_its_master_too() -> None:
+    async def body() -> None:
+        for line in ("add hwc0 type bridge", "add v0 type veth peer name v1", "set v0 master hwc0", "set v0 up"):
+            ip(line)
+        source = RtnetlinkSource()
+        source.start()
+        ear = Ear(source)
+        ip("set v1 up")
+        await ear.until(lambda: ear.said(Action.CHANGE, "v0") and ear.said(Action.CHANGE, "hwc0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_link_of_which_the_same_is_said_again_is_no_news() -> None:
+    """Setting an alias sends a message each time, whether it is another one or not."""
+
+    async def body() -> None:
+        for line in ("add i0 type ifb", "set i0 up", "add i1 type ifb"):
+            ip(line)
+        source = RtnetlinkSource()
+        source.start()
+        ear = Ear(source)
+        for _ in range(5):
+            ip("set i0 alias uplink")
+        ip("set i0 alias downlink")
+        ip("del i1")
+        await ear.until(lambda: ear.said(Action.REMOVE, "i1"))
+        assert [hint.action for hint in ear.hints if hint.syspath == net("i0")] == [Action.CHANGE, Action.CHANGE]
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
 def test_a_renamed_bridge_hints_at_its_ports_for_they_name_it() -> None:
     async def body() -> None:
         for line in ("add hwc0 type bridge", "add i0 type ifb", "set i0 master hwc0"):

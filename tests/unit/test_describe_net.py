@@ -17,6 +17,7 @@ from hwcensus.device import State
 from hwcensus.document import JsonValue, Survey
 from hwcensus_agent import describe, enumerate
 from hwcensus_agent.ethtool import Ethtool
+from hwcensus_agent.hal.device import HalDevice
 from hwcensus_agent.host import HostView
 from hwcensus_agent.netlink.link import Link
 from hwcensus_agent.view import View
@@ -341,7 +342,7 @@ def test_hal_alone_tells_name_address_and_sort(
     tmp_path: Path, recording: str, device: str, nested: list[str], facts: dict[str, str]
 ) -> None:
     """It does not say whether an address is permanent: a bond's slave has the bond's there too."""
-    found = described(hal_recording.view(hal_recording.load(recording)[device], tmp_path), tmp_path)
+    found = described(HalDevice(udi=device, properties=hal_recording.load(recording)[device]), tmp_path)
     assert [inner.type_ for inner in found.nested] == nested
     assert (found.interface, found.address) == (facts["net.interface"], facts.get("net.address"))
     assert (found.permanent, found.state) == (None, None)
@@ -350,10 +351,12 @@ def test_hal_alone_tells_name_address_and_sort(
 def test_of_an_address_that_hal_has_as_a_number_alone_all_zeros_count(tmp_path: Path) -> None:
     card = hal_recording.load("fcserver")["net_00_26_b9_5a_10_01"]
     plain = {key: value for key, value in card.items() if key != "net.address"}
-    assert described(hal_recording.view(plain, tmp_path), tmp_path).address == "00:26:b9:5a:10:01"
+    assert described(HalDevice(udi="net", properties=plain), tmp_path).address == "00:26:b9:5a:10:01"
 
 
-def described(view: View, empty: Path) -> Net:
-    description = describe.describe(view, HostView(str(empty)))
+def described(device: HalDevice, empty: Path) -> Net:
+    path = device.path or ""
+    host = HostView(str(empty), {path: device})
+    description = describe.describe(host.view(path, "net"), host)
     assert description is not None
     return cast(Net, description.capabilities[0])

@@ -1,6 +1,7 @@
 """Link messages as real kernels sent them, and whatever else might come in their place."""
 
 import contextlib
+import struct
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hwcensus_agent.netlink.frame import (
     number,
     text,
 )
-from hwcensus_agent.netlink.link import INFO, Link, is_wireless_event, parse_link
+from hwcensus_agent.netlink.link import INFO, MTU, Link, fingerprint, is_wireless_event, parse_link
 from tests.unit.recorded_links import BODIES, LINKS
 
 ALIGNED = 4
@@ -97,6 +98,7 @@ def test_any_bytes_are_a_link_or_malformed(body: bytes) -> None:
     with contextlib.suppress(Malformed):
         parse_link(body)
         is_wireless_event(body)
+        fingerprint(body)
 
 
 @given(st.sampled_from(sorted(BODIES)), st.data())
@@ -157,6 +159,19 @@ def test_numbers_that_no_kernel_has_named_are_left_out() -> None:
     info = build_attributes({1: b"bond\0", 2: build_attributes({1: b"\xff"})})
     link = parse_link(INFO.pack(0, 1, 2, 0, 0) + build_attributes({3: b"b0\0", 16: b"\x63", 18: info}))
     assert (link.bond_mode, link.operstate) == (None, None)
+
+
+def test_what_is_counted_does_not_make_another_message_of_it_but_anything_else_does() -> None:
+    body = BODIES["bond1"]
+    assert fingerprint(body + build_attributes({7: b"1" * 96, 23: b"2" * 192, 26: b"3" * 8})) == fingerprint(body)
+    assert fingerprint(body + build_attributes({44: bytes(4)})) == fingerprint(body)
+    others = [body + build_attributes({MTU: struct.pack("=I", 9000)}), body.replace(b"bond1", b"bond2"),
+              INFO.pack(0, 1, 5, 0, 0) + body[INFO.size :], BODIES["enp2s0"]]  # fmt: skip
+    assert fingerprint(body) not in {fingerprint(other) for other in others}
+
+
+def test_a_message_that_says_why_it_comes_is_like_no_other() -> None:
+    assert fingerprint(BODIES["bond1"] + build_attributes({44: struct.pack("=I", 2)})) is None
 
 
 def test_a_wireless_event_is_told_from_a_link() -> None:

@@ -28,12 +28,7 @@ def kind_of(view: View, host: HostView) -> str | None:
     if link is not None and link.kind is not None:
         return link.kind
     found = next((kind for sign, kind in SIGNS.items() if view.has(sign)), None)
-    return found or view.devtype or ("bridge" if hal_says(view, "net.bridge") else None)
-
-
-def hal_says(view: View, capability: str) -> bool:
-    found = view.hal("info.capabilities")
-    return isinstance(found, tuple) and capability in found
+    return found or view.devtype
 
 
 def lower_names(view: View, host: HostView) -> list[str]:

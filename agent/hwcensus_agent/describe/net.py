@@ -15,7 +15,7 @@ from hwcensus.fact import printable
 from hwcensus_agent.describe import link_kind
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.facts import NOT_NOW, Facts, From, first, number, stated, text, worked_out
-from hwcensus_agent.describe.link_kind import active, hal_says, kind_of, ports
+from hwcensus_agent.describe.link_kind import active, kind_of, ports
 from hwcensus_agent.ethtool import Ethtool
 from hwcensus_agent.host import HostView
 from hwcensus_agent.sysfs import Unreadable
@@ -243,7 +243,7 @@ def describe_any(view: View, host: HostView) -> Description:
 
 
 def _medium(view: View, host: HostView) -> Capability | None:
-    if view.devtype == "wlan" or view.has("phy80211") or view.has("wireless") or hal_says(view, "net.80211"):
+    if view.devtype == "wlan" or view.has("phy80211") or view.has("wireless"):
         return WIRELESS.of(view, host) or Wireless()
     if hardware_type(view) == INFINIBAND:
         return IPOIB.of(view, host) or Infiniband()

@@ -14,6 +14,7 @@ INFO = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware type, index, flag
 # enum ifla_*
 ADDRESS, IFNAME, MTU, LINK, MASTER, WIRELESS, OPERSTATE = 1, 3, 4, 5, 10, 11, 16
 LINKINFO, IFALIAS, EXT_MASK, LINK_NETNSID, PERM_ADDRESS = 18, 20, 29, 37, 54
+STATS, STATS64, AF_SPEC, EVENT = 7, 23, 26, 44
 INFO_KIND, INFO_DATA = 1, 2  # in LINKINFO
 VLAN_ID, VLAN_PROTOCOL = 1, 5  # in INFO_DATA of a vlan
 BOND_MODE, BOND_ACTIVE_SLAVE = 1, 2  # of a bond
@@ -111,6 +112,17 @@ def parse_link(body: bytes) -> Link:
 def is_wireless_event(body: bytes) -> bool:
     """Whether this is a wireless extension's event: a NEWLINK that tells only the name. Raises Malformed."""
     return WIRELESS in attributes(body[INFO.size :])
+
+
+def fingerprint(body: bytes) -> int | None:
+    """Equal for two messages that say the same of one link, whatever they count. None for a message that also says why
+    it comes: what changed may not be in it (features). Raises Malformed."""
+    said = attributes(body[INFO.size :])
+    if any(said.get(EVENT, b"")):
+        return None
+    _, hardware, index, flags, _ = INFO.unpack_from(body)
+    counted = (STATS, STATS64, AF_SPEC, EVENT)
+    return hash((hardware, index, flags, frozenset(one for one in said.items() if one[0] not in counted)))
 
 
 def _number(said: dict[int, bytes], attribute: int, size: int, order: str = "=") -> int | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hwcensus.errors import HwcensusError
 from hwcensus_agent.netlink.connection import open_route, receive, widen
 from hwcensus_agent.netlink.frame import Message
-from hwcensus_agent.netlink.link import Link, is_wireless_event, parse_link
+from hwcensus_agent.netlink.link import Link, fingerprint, is_wireless_event, parse_link
 
 RTMGRP_LINK = 1
 RTM_NEWLINK, RTM_DELLINK = 16, 17
@@ -34,6 +34,7 @@ class LinkEvent:
 
     change: LinkChange
     link: Link
+    fingerprint: int | None = None  # of two that are equal, the second tells nothing new
 
 
 class LinkMonitor:
@@ -76,4 +77,6 @@ def _events(message: Message) -> list[LinkEvent]:
         return [LinkEvent(change=LinkChange.PORT, link=link)]
     if link.family != AF_UNSPEC or is_wireless_event(message.body):
         return []
-    return [LinkEvent(change=LinkChange.NEW if message.type == RTM_NEWLINK else LinkChange.DELETED, link=link)]
+    if message.type == RTM_DELLINK:
+        return [LinkEvent(change=LinkChange.DELETED, link=link)]
+    return [LinkEvent(change=LinkChange.NEW, link=link, fingerprint=fingerprint(message.body))]

@@ -7,7 +7,7 @@ not its business: their numbers mean nothing here.
 import logging
 import os
 from asyncio import AbstractEventLoop
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hwcensus.errors import HwcensusError
@@ -26,6 +26,8 @@ class _Known:
     syspath: str
     master: int | None
     lower: int | None
+    carrier: bool
+    fingerprint: int | None = None  # of what was last said of it
 
 
 class RtnetlinkSource:
@@ -118,11 +120,13 @@ class RtnetlinkSource:
                 return self._gone(link.index)
             case LinkChange.PORT:
                 return self._changed(link.index, link.master)
+        if old is not None and event.fingerprint is not None and event.fingerprint == old.fingerprint:
+            return []  # the same again, but for what is counted
         new = _remembered(link, old.syspath) if old is not None and old.name == link.name else self._look(link)
         if new is None:
             return []  # a later message tells what became of it
-        self._known[link.index] = new
-        masters = {new.master} if old is None else {old.master, new.master} if old.master != new.master else set()
+        self._known[link.index] = replace(new, fingerprint=event.fingerprint)
+        masters = _masters_that_changed(old, new)
         if old is None or old.syspath == new.syspath:
             return self._changed(link.index, *masters)
         moved = _hint(Action.MOVE, new, old_syspath=old.syspath)
@@ -145,7 +149,14 @@ class RtnetlinkSource:
 
 def _remembered(link: Link, syspath: str) -> _Known:
     lower = None if link.lower_is_foreign else link.lower
-    return _Known(name=link.name, syspath=syspath, master=link.master, lower=lower)
+    return _Known(name=link.name, syspath=syspath, master=link.master, lower=lower, carrier=link.carrier)
+
+
+def _masters_that_changed(old: _Known | None, new: _Known) -> set[int | None]:
+    """Those whose documents say otherwise now: their ports, and a bond's speed, made of what slaves have carrier."""
+    if old is None or old.master != new.master:
+        return {None if old is None else old.master, new.master}
+    return {new.master} if old.carrier != new.carrier else set()
 
 
 def _hint(action: Action, link: _Known, old_syspath: str | None = None) -> Hint:
