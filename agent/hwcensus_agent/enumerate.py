@@ -145,14 +145,16 @@ class Enumerator:
 
     def _with_relatives(self, host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
         """The keys, and those of devices that are described otherwise when these came, changed or went."""
-        wanted = set(keys)
+        wanted, moving = set(keys), set()
         for key in keys:
             wanted.update(map(key_of, fed_by(host, path_of(key))))
             came = key not in names and self._is_candidate(self._subsystem(host, path_of(key)))
-            if came or (key in names and not host.is_there(key)):  # those below get another parent, or are gone too
-                wanted.update(other for other in names if other.startswith(f"{key}/"))
-            if came:  # or has another name: it can be named now by what it is linked with
+            if came or (key in names and not host.is_there(key)):
+                moving.add(key)
+            if came:  # it can be named now by what it is linked with
                 wanted |= _linked(host, key)
+        if moving:  # those below get another parent, or are gone too
+            wanted.update(other for other in names if not moving.isdisjoint(_above(other)))
         return wanted
 
     def _subsystem(self, host: HostView, path: str) -> str:
@@ -165,13 +167,14 @@ class Enumerator:
         self, host: HostView, found: Mapping[str, str], known: _Known, others: _Known, *, finished_only: bool
     ) -> tuple[Described, ...]:
         """Describes what was found; `others` are the known devices that are not looked at."""
-        views = [host.view(path, found[path]) for path in sorted(found)]
-        subjects = [(key_of(view.syspath), view.subsystem, view.kernel_name) for view in views]
+        paths = sorted(found)
+        subjects = [(key_of(path), found[path], host.view(path, found[path]).kernel_name) for path in paths]
         names = assign_names([subject for subject in subjects if subject[1] != COMPUTER], known.names, others.names)
         names[DEVICES] = COMPUTER
         host.names = {**others.names, **names}
         devices: dict[str, tuple[str, Device]] = {}
-        for view, (key, subsystem, _) in zip(views, subjects, strict=True):
+        for path, (key, subsystem, _) in zip(paths, subjects, strict=True):
+            view = host.view(path, subsystem)  # one at a time: it keeps what it reads
             if finished_only and key not in known.names and _waits_for_udev(view):
                 continue
             try:
@@ -245,14 +248,19 @@ def _completed(device: Device, identity: str, former: Former) -> Device:
     return device if kept is None else carry_over(kept, device)
 
 
+def _above(key: str) -> Iterator[str]:
+    """The folders that a device is below, the nearest first."""
+    above = key.rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
+
+
 def _parent(key: str, names: Mapping[str, str]) -> str | None:
     """The name of the nearest ancestor that is in the census."""
     if key == DEVICES:
         return None
-    above = key.rpartition("/")[0]
-    while above and above not in names:
-        above = above.rpartition("/")[0]
-    return names.get(above, COMPUTER)
+    return next((names[above] for above in _above(key) if above in names), COMPUTER)
 
 
 def _linked(host: HostView, key: str) -> set[str]:

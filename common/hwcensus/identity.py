@@ -148,9 +148,10 @@ def assign_identities(
     settled |= {s.path: known[s.path] for s in ordered if s.path in known and _still_fits(s, known[s.path])}
     taken = set(settled.values())
     shared = _shared(ordered).union(elsewhere)
+    numbers: dict[str, int] = {}
     for subject in ordered:
         if subject.path not in settled:
-            identity = _unlike(_fresh(subject, shared, taken, settled), taken)
+            identity = _unlike(_fresh(subject, shared, taken, settled), taken, numbers)
             taken.add(identity)
             settled[subject.path] = identity
     return {subject.path: settled[subject.path] for subject in ordered}
@@ -195,10 +196,11 @@ def _named_ancestor(path: str, settled: Mapping[str, str]) -> str | None:
     return None
 
 
-def _unlike(identity: str, taken: set[str]) -> str:
-    """The identity, or with `~2`, `~3` where a device has it already."""
-    number, candidate = 1, identity
+def _unlike(identity: str, taken: set[str], numbers: dict[str, int]) -> str:
+    """The identity, or with `~2`, `~3` where a device has it already. `numbers` are those given last."""
+    number, candidate = numbers.get(identity, 1), identity
     while candidate in taken:
         number += 1
         candidate = f"{identity}~{number}"
+    numbers[identity] = number
     return candidate

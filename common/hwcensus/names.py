@@ -5,7 +5,7 @@ Known from sysfs path and subsystem alone, so that udev, HAL, a bare kernel and 
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 COMPUTER = "computer"
 
@@ -36,12 +36,20 @@ def assign_names(
     plain = {path: device_name(subsystem, kernel_name) for path, subsystem, kernel_name in subjects}
     for path, _, kernel_name in subjects:
         former = known.get(path)
-        if former in (plain[path], told_apart(plain[path], kernel_name)) and former not in taken:
+        if former is not None and former not in taken and former in _candidates(plain[path], kernel_name, path):
             names[path] = former
             taken.add(former)
     for path, _, kernel_name in subjects:
         if path not in names:
-            name = plain[path] if plain[path] not in taken else told_apart(plain[path], kernel_name)
+            name = next(name for name in _candidates(plain[path], kernel_name, path) if name not in taken)
             names[path] = name
             taken.add(name)
     return names
+
+
+def _candidates(plain: str, kernel_name: str, path: str) -> Iterator[str]:
+    """What the device may be called, the best first; two of one kernel name are told apart by their paths."""
+    yield plain
+    yield told_apart(plain, kernel_name)
+    whole = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()
+    yield from (f"{plain}__{whole[:digits]}" for digits in (8, 16, 64))

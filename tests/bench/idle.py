@@ -69,6 +69,12 @@ def rss_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def peak_mb(pid: int) -> float:
+    """The most that it ever was (VmHWM, in kB)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")) / 1e6
+
+
 def imports_mb() -> float:
     """RSS of a Python that has only imported the agent's libraries."""
     code = f"{IMPORTS}\nprint(open('/proc/self/statm').read().split()[1])"

@@ -171,6 +171,16 @@ def test_places_that_come_out_equal_are_counted_in_the_kernels_order() -> None:
     ]
 
 
+def test_suffixes_that_others_have_are_passed_over() -> None:
+    def place(number: str) -> str:
+        return f"scsi/place/platform%2Fhost{number}"
+
+    paths = [f"/sys/devices/platform/host{number}" for number in (5, 6)]
+    present = {"/sys/devices/platform/host1": place(""), "/sys/devices/platform/host3": place("~3")}
+    identities = assign_identities([Subject(path=path, subsystem="scsi") for path in paths], {}, present)
+    assert [identities[path] for path in paths] == [place("~2"), place("~4")]
+
+
 def test_the_suffix_stays_while_the_device_lives() -> None:
     first, second = (Subject(path=f"/sys/devices/platform/host{n}", subsystem="scsi") for n in (1, 2))
     known = assign_identities([first, second], {})

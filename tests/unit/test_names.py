@@ -54,9 +54,16 @@ def test_a_renamed_device_gets_the_name_that_its_kernel_name_gives() -> None:
     assert assign_names([("/net/x", "net", "eth1")], {"/net/x": "net_eth0"}) == {"/net/x": "net_eth1"}
 
 
-@given(st.lists(st.text("ab._", min_size=1, max_size=3), unique=True))
+def test_devices_of_one_kernel_name_are_told_apart_by_their_paths() -> None:
+    subjects = [(f"/net/{folder}/br_0", "net", "br_0") for folder in "abc"]
+    first, second, third = assign_names(subjects, {}).values()
+    assert (first, second) == ("net_br_0", told_apart("net_br_0", "br_0"))
+    assert third == "net_br_0__ab3399b1"
+
+
+@given(st.lists(st.text("ab._", min_size=1, max_size=3)))
 def test_names_are_unique_and_stable(kernel_names: list[str]) -> None:
-    subjects = [(f"/net/{name}", "net", name) for name in kernel_names]
+    subjects = [(f"/net/{number}/{name}", "net", name) for number, name in enumerate(kernel_names)]
     names = assign_names(subjects, {})
     assert len(set(names.values())) == len(subjects)
     assert assign_names(subjects[::-1], names) == names
