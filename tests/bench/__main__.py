@@ -18,6 +18,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "latency": ("tests.bench.latency", "latency_figure"),
     "ingest-postgresql": ("tests.bench.ingest", "ingest_postgresql"),
     "ingest-sqlite": ("tests.bench.ingest", "ingest_sqlite"),
+    "hal": ("tests.bench.hal", "hal_figure"),
     "agent-idle": ("tests.bench.idle", "idle_figure"),
     "scale": ("tests.bench.scale", "scale_figure"),
     "libvirt": ("tests.bench.libvirt", "libvirt_figure"),

@@ -52,6 +52,9 @@ class RtnetlinkSource:
         return self._drain.overflows
 
     def start(self) -> None:
+        if self._root != "/sys":
+            self.why_not = "the sysfs is another host's, whose links are not in reach"
+            return
         try:
             self._monitor = LinkMonitor(receive_buffer=self._receive_buffer)
             self._learn()
