@@ -1,7 +1,7 @@
 # hwcensus: what a developer types. Each target is one line or one script of .ci/.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench requirements schema venv system kafka clean
+.PHONY: help demo test check bench lab requirements schema venv system kafka image clean
 bin := .venv/bin
 
 help: ## what can be made
@@ -11,7 +11,7 @@ demo: ## this machine's census live, from kernel to console (KEEP=1 leaves it ru
 	@.ci/venv runtime
 	@KEEP=$(KEEP) compose/demo.sh
 
-test: system venv kafka check ## all checks and all tests; brings what they need (ARGS="-k name" for some)
+test: system venv kafka image check ## all checks and all tests; brings what they need (ARGS="-k name" for some)
 	$(bin)/pytest $(ARGS)
 
 check: venv ## style, types, who imports whom, dead code
@@ -20,6 +20,9 @@ check: venv ## style, types, who imports whom, dead code
 	$(bin)/mypy
 	$(bin)/lint-imports --no-logo
 	$(bin)/vulture
+
+lab: system venv image ## a real kernel's devices come, change and go (ARGS="-k name" for some)
+	$(bin)/pytest tests/lab $(ARGS)
 
 bench: venv kafka ## our figures beside the limits (ONLY=name for one)
 	$(bin)/python -m tests.bench $(ONLY)
@@ -38,6 +41,9 @@ system: ## the system packages that tests need, where that is allowed
 
 kafka: ## the jars of a real Kafka, by Maven, once
 	@compose/kafka/run --fetch
+
+image: venv ## the lab guest's image, kept in the user's cache, once
+	@$(bin)/python -m tests.lab.image
 
 clean: ## remove what was made: environment, builds, caches
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

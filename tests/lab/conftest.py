@@ -1,0 +1,76 @@
+"""What the lab's tests share: the image, and one guest with one agent for all of them.
+
+They are marked `lab`: `pytest tests/lab` runs them alone, `pytest -m "not lab"` leaves them out.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hwcensus.broker import EmbeddedBroker
+from tests.fixtures.require import require
+from tests.lab import hardware
+from tests.lab.guest import Guest
+from tests.lab.image import Image, NoImage, image
+from tests.lab.lab import Lab
+from tests.lab.listener import Listener
+
+HERE = Path(__file__).parent
+SECONDS = 300.0  # a boot is in the first test's time
+said: list[str] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in said:
+        terminalreporter.write_line(f"lab: {line}")
+
+
+@pytest.fixture(scope="session")
+def lab_image() -> Image:
+    """The guest's image. What the agent imports is there as bytecode: the guest may read this repository, not write."""
+    require(os.geteuid() == 0, "the lab needs root")
+    try:
+        found = image()
+    except NoImage as error:
+        require(False, str(error))
+        raise
+    said.append(found.made)
+    subprocess.run([sys.executable, "-c", "import hwcensus_agent.run, hwcensus_agent.main"], check=True)
+    return found
+
+
+@pytest.fixture(scope="session")
+def lab_of_this_run(lab_image: Image) -> Iterator[Lab]:
+    """Tests use `lab`."""
+    words = [*hardware.slots(), *hardware.controllers()]
+    # Not pytest's folder: a socket's path has at most 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="hwcensus-lab-") as folder,
+        EmbeddedBroker() as broker,
+        Guest(lab_image, Path(folder), words, forward=[int(broker.address.rpartition(":")[2])]) as guest,
+        Listener(broker.address, "events") as listener,
+    ):
+        lab = Lab(guest, listener, broker.address)
+        lab.start_agent()
+        said.append(f"guest up in {guest.booted_s:.0f} s, its {len(lab.census)} devices told in {lab.told_s:.0f} s")
+        yield lab
+
+
+@pytest.fixture
+def lab(lab_of_this_run: Lab) -> Iterator[Lab]:
+    """The lab, which each test leaves as it found it."""
+    before = lab_of_this_run.begin()
+    yield lab_of_this_run
+    assert lab_of_this_run.end() == before

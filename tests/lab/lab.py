@@ -1,0 +1,138 @@
+"""The lab: a guest, the real agent in it, and what that tells, put to the test.
+
+lab.guest("ip link add hwc0 type bridge")
+lab.hears("add net_hwc0")           # this comes, in this order, and nothing else
+lab.census["net_hwc0"].facts["bridge.stp"]
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+
+from tests.lab.guest import Guest
+from tests.lab.listener import Known, Listener, Told
+
+SECONDS = 30.0
+AGENT_SECONDS = 120.0  # Python's imports, emulated
+SETTINGS = {
+    "HWCENSUS_KAFKA_EVENTS_TOPIC": "events",
+    "HWCENSUS_KAFKA_COMMANDS_TOPIC": "commands",
+    "HWCENSUS_RUNTIME": "/run/hwcensus",
+    "HWCENSUS_SPOOL_PATH": "/run/hwcensus/spool.db",
+    "HWCENSUS_PUBLISHER_HEARTBEAT_S": "1",
+    "HWCENSUS_LOG_LEVEL": "DEBUG",
+}
+
+
+class Lab:
+    """One guest with one agent that has told its whole census."""
+
+    def __init__(self, guest: Guest, listener: Listener, bootstrap: str) -> None:
+        self.guest, self._listener = guest, listener
+        self._settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap}
+        self._heard = 0
+        self.told_s = 0.0  # how long the agent took to tell its census
+        self._marks = itertools.count(60000)
+
+    def start_agent(self) -> None:
+        """Returns when it has told all it sees."""
+        begun, started = len(self._listener.hellos), time.monotonic()
+        settings = " ".join(f"{name}={value}" for name, value in self._settings.items())
+        run = self.guest.python("-m hwcensus_agent.main run")
+        (self.guest.folder / "agent.log").write_text("")
+        self.guest(f"(env {settings} {run}; echo it ended: $?) >/lab/agent.log 2>&1 & echo $! >/run/agent.pid")
+
+        def is_told() -> bool:
+            assert "it ended: " not in self._log(), "the agent ended"
+            return len(self._listener.hellos) > begun and self._listener.agrees()
+
+        self._wait(is_told, "its census", seconds=AGENT_SECONDS)
+        self._heard = len(self._listener.told)
+        self.told_s = time.monotonic() - started
+
+    def begin(self) -> set[str]:
+        """What is heard from here on is the test's. Gives the identities there are."""
+        self._mark()
+        self._heard = len(self._listener.told)
+        return {known.identity for known in self.census.values()}
+
+    def end(self) -> set[str]:
+        """The identities there are, now that the agent's own digests agree with what it told."""
+        self._wait(self._listener.agrees, "a heartbeat after all that")
+        return {known.identity for known in self.census.values()}
+
+    def stop_agent(self) -> None:
+        """A clean stop."""
+        self.guest("pkill -TERM -P $(cat /run/agent.pid); tail --pid=$(cat /run/agent.pid) -f /dev/null")
+
+    @property
+    def census(self) -> dict[str, Known]:
+        """Name → device, as told so far."""
+        return self._listener.census
+
+    def hears(self, *expected: str | set[str]) -> list[Told]:
+        """Waits for these events, and for the proof that no other comes; gives them. A set comes in any order.
+
+        Events in which only state differs count where they are expected: how many a link that comes up makes is a
+        matter of time.
+        """
+        wanted = sum(1 if isinstance(one, str) else len(one) for one in expected)
+
+        def told() -> list[Told]:
+            return [one for one in self._news() if _counts(one, expected)]
+
+        self._wait(lambda: len(told()) >= wanted, f"{expected}")
+        self._mark()
+        self._mark()
+        news = told()
+        self._heard = len(self._listener.told)
+        came = _grouped(news, expected)
+        assert came == list(expected), f"not {expected}, but\n{came}\n--- the agent's log:\n{self._log()}"
+        return news
+
+    def sees(self, device: str, **state: object) -> Known:
+        """Waits until a device has this state; double underscores stand for dots."""
+        wanted = {path.replace("__", "."): value for path, value in state.items()}
+
+        def met() -> bool:
+            known = self.census.get(device)
+            return known is not None and wanted.items() <= known.state.items()
+
+        self._wait(met, f"{device} with {wanted}")
+        return self.census[device]
+
+    def _news(self) -> list[Told]:
+        return [one for one in self._listener.told[self._heard :] if one.device.name != "net_lo"]
+
+    def _mark(self) -> None:
+        """Makes a change of which the agent tells after all that it heard before: what waits for quiet waits no longer
+        than the mark does."""
+        mtu = next(self._marks)
+        self.guest(f"udevadm settle && ip link set lo mtu {mtu}")
+        self._wait(lambda: self.census["net_lo"].state.get("net.mtu") == mtu, "the mark")
+
+    def _wait(self, met: Callable[[], bool], what: str, *, seconds: float = SECONDS) -> None:
+        try:
+            self._listener.wait(met, what, seconds=seconds)
+        except AssertionError as error:
+            heard = "\n".join(map(str, self._news()))
+            raise AssertionError(f"{error}\n--- heard:\n{heard}\n--- the agent's log:\n{self._log()}") from None
+
+    def _log(self) -> str:
+        return (self.guest.folder / "agent.log").read_text(errors="replace")[-3000:]
+
+
+def _counts(told: Told, expected: Iterable[str | set[str]]) -> bool:
+    named = {name for one in expected for name in ([one] if isinstance(one, str) else one)}
+    return told.what != "state" or str(told) in named
+
+
+def _grouped(news: list[Told], expected: Iterable[str | set[str]]) -> list[str | set[str]]:
+    """The news in the shape of what is expected; the rest behind."""
+    texts = [str(one) for one in news]
+    found: list[str | set[str]] = []
+    for one in expected:
+        taken = texts[: 1 if isinstance(one, str) else len(one)]
+        del texts[: len(taken)]
+        found += taken if isinstance(one, str) else [set(taken)]
+    return [*found, *texts]

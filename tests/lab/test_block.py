@@ -1,0 +1,57 @@
+"""Disks of a SCSI controller, disks that grow, and block devices that software makes."""
+
+import os
+
+from tests.lab.lab import Lab
+
+MIB = 1 << 20
+
+
+def test_a_disk_behind_a_scsi_controller_is_known_by_its_wwid(lab: Lab) -> None:
+    lab.guest.qmp.drive("lun", 16 * MIB)
+    lab.guest.qmp.plug("scsi-hd", "lun", bus="scsi.0", drive="lun", lun=1, serial="LABLUN", wwn=0x5000C50000000001)
+    (disk,) = lab.hears("add block_sda")
+    assert disk.device.identity == "block/wwid/naa.5000c50000000001"
+    assert disk.device.facts.items() >= {"storage.serial": "LABLUN", "storage.size": 16 * MIB}.items()
+    lab.guest.qmp.unplug("lun", drive="lun")
+    lab.hears("remove block_sda")
+
+
+def test_a_disk_that_grows_is_a_change_of_its_size(lab: Lab) -> None:
+    disk = lab.guest.folder / "disk"
+    disk.touch()
+    os.truncate(disk, 16 * MIB)
+    lab.guest.qmp("blockdev-add", **{"driver": "file", "filename": str(disk), "node-name": "disk"})
+    lab.guest.qmp.plug("virtio-blk-pci", "disk", bus="rp2", drive="disk", serial="LABDISK")
+    *_, block = lab.hears("add pci_0000_03_00_0", "add virtio_virtio7", "add block_vdb")
+    assert block.device.identity == "block/serial/LABDISK"
+
+    lab.guest.qmp("block_resize", **{"node-name": "disk", "size": 32 * MIB})
+    (grown,) = lab.hears("facts block_vdb")
+    assert grown.changed == ("block.size", "storage.size")
+    assert grown.device.facts["storage.size"] == 32 * MIB
+
+    lab.guest.qmp.unplug("disk", drive="disk")
+    lab.hears("remove block_vdb", "remove virtio_virtio7", "remove pci_0000_03_00_0")
+
+
+def test_a_loop_device_and_its_partitions_are_known_by_their_file(lab: Lab) -> None:
+    lab.guest(
+        "truncate -s 16M /tmp/disk && printf ',4M\\n,4M\\n' | sfdisk -q /tmp/disk && losetup -P /dev/loop0 /tmp/disk"
+    )
+    whole, first, second = lab.hears("add block_loop0", "add block_loop0p1", "add block_loop0p2")
+    assert whole.device.identity == "block/guid/%2Ftmp%2Fdisk"
+    assert [one.device.facts["volume.start"] for one in (first, second)] == [1 * MIB, 5 * MIB]
+    assert [one.device.facts["parent"] for one in (first, second)] == ["block_loop0"] * 2
+    lab.guest("losetup -d /dev/loop0")
+    lab.hears({"remove block_loop0p2", "remove block_loop0p1"}, "remove block_loop0")
+
+
+def test_a_zram_device_is_there_while_it_has_a_size(lab: Lab) -> None:
+    lab.guest("modprobe zram num_devices=0; cat /sys/class/zram-control/hot_add")
+    lab.hears()
+    lab.guest("echo 8M >/sys/block/zram0/disksize")  # of which no uevent tells
+    lab.hears("add block_zram0")
+    assert lab.census["block_zram0"].facts["block.size"] == 8 * MIB
+    lab.guest("echo 1 >/sys/block/zram0/reset; echo 0 >/sys/class/zram-control/hot_remove")
+    lab.hears("remove block_zram0")

@@ -1,0 +1,51 @@
+"""PCI functions that are plugged in and out, change drivers, and make virtual ones of themselves."""
+
+from tests.lab.lab import Lab
+
+CARD = "pci/place/pci0000:00%2F0000:00:10.0%2F0000:01:00.0"
+NVME = "0000:05:00.0"
+
+
+def test_a_network_card_comes_keeps_its_identity_under_another_name_and_goes(lab: Lab) -> None:
+    lab.guest.qmp.plug("e1000e", "card", bus="rp0", mac="52:54:00:00:01:01")
+    function, interface = lab.hears("add pci_0000_01_00_0", "add net_enp1s0")
+    assert function.device.identity == CARD
+    assert function.device.facts.items() >= {
+        "pci.vendor": 0x8086, "pci.product": 0x10D3, "driver": "e1000e", "parent": "pci_0000_00_10_0",
+    }.items()  # fmt: skip
+    assert interface.device.identity == "net/mac/52:54:00:00:01:01"
+    assert interface.device.facts["parent"] == "pci_0000_01_00_0"
+
+    lab.guest("ip link set enp1s0 name hwc0")
+    (renamed,) = lab.hears("renumbered net_hwc0")
+    assert renamed.device.identity == interface.device.identity
+
+    lab.guest.qmp.unplug("card")
+    lab.hears("remove net_hwc0", "remove pci_0000_01_00_0")
+
+
+def test_a_driver_that_lets_go_and_takes_hold_again_is_a_change_of_facts(lab: Lab) -> None:
+    lab.guest.qmp.plug("e1000e", "card", bus="rp1", mac="52:54:00:00:01:02")
+    lab.hears("add pci_0000_02_00_0", "add net_enp2s0")
+
+    lab.guest("echo 0000:02:00.0 >/sys/bus/pci/drivers/e1000e/unbind")
+    lab.hears("remove net_enp2s0", "facts pci_0000_02_00_0")
+    assert "driver" not in lab.census["pci_0000_02_00_0"].facts
+
+    lab.guest("echo 0000:02:00.0 >/sys/bus/pci/drivers/e1000e/bind")
+    lab.hears("facts pci_0000_02_00_0", "add net_enp2s0")
+    assert lab.census["pci_0000_02_00_0"].facts["driver"] == "e1000e"
+
+    lab.guest.qmp.unplug("card")
+    lab.hears("remove net_enp2s0", "remove pci_0000_02_00_0")
+
+
+def test_virtual_functions_come_and_go_and_their_physical_one_says_how_many(lab: Lab) -> None:
+    lab.guest(f"echo 2 >/sys/bus/pci/devices/{NVME}/sriov_numvfs")
+    lab.hears("state pci_0000_05_00_0", "add pci_0000_05_00_1", "add pci_0000_05_00_2")
+    assert lab.census["pci_0000_05_00_0"].state["pci.virt_functions"] == 2
+    assert lab.census["pci_0000_05_00_1"].facts["pci.phys_function"] == "pci_0000_05_00_0"
+
+    lab.guest(f"echo 0 >/sys/bus/pci/devices/{NVME}/sriov_numvfs")  # of which the kernel says nothing on that function
+    lab.hears("remove pci_0000_05_00_1", "remove pci_0000_05_00_2", "state pci_0000_05_00_0")
+    assert "pci.virt_functions" not in lab.census["pci_0000_05_00_0"].state
