@@ -33,9 +33,11 @@ _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\d+:(\d+:\d+:\d+)", r":\1"),
         (r"nvme\d+(?:c\d+)?n(\d+)(?:p(\d+))?", r"nvme:n\1:p\2"),
         (r"(host|ata|link|dev|input|event|mouse|js|card|nvme|usb|virtio|sr|sg|st|phy|mmc|mmcblk|dm-)\d+", r"\1"),
+        (r"(hci|rtc|tpm|watchdog|hwmon|video|vbi|radio|lp|controlD|renderD|tty[A-Z]+)\d+", r"\1"),
+        (r"((?:control|pcm|hw|midi|compr)C)\d+(D\d+[pc]?)?", r"\1\2"),
         (r"(sd|vd|xvd|hd)[a-z]+(\d*)", r"\1\2"),
         (r"mmcblk\d+p(\d+)", r"mmcblk:p\1"),
-        (r"mmc\d+:([0-9a-f]+)", r"mmc:\1"),
+        (r"mmc\d+:[0-9a-f]+", r"mmc:"),
         (r"\d+-(\d+(?:\.\d+)*(?::\d+\.\d+)?)", r"-\1"),
         (r"([0-9A-F]{4}:[0-9A-F]{4}:[0-9A-F]{4})\.[0-9A-F]{4}", r"\1"),
     )
@@ -127,7 +129,7 @@ def place_of(path: str, below: str | None = None, below_identity: str | None = N
 
 def _without_dealt_name(path: str, parts: list[str]) -> list[str]:
     """The name of a hardware interface is dealt, or given by udev; that of a software one is all there is of it."""
-    is_dealt = parts[-2:-1] == ["net"] and not path.startswith("/sys/devices/virtual/")
+    is_dealt = parts[-2:-1] in (["net"], ["infiniband"]) and not path.startswith("/sys/devices/virtual/")
     return parts[:-1] if is_dealt else parts
 
 

@@ -18,6 +18,8 @@ TREES = ("systemd-thinkpad-t60", "hwloc-40intel64-2g2n4c+pci", "hwloc-2pa-pcidom
          "ghw-415ee03b", "ghw-8581cf3a", "lsblk-simple-lvm")  # fmt: skip
 UMOCKDEV = ("usbkbd", "synaptics-touchpad", "canon-powershot-sx200", "fcserver", "desktop", "vmware")
 ALL = (*TREES, *UMOCKDEV)
+#: Devices of the ThinkPad T60, itself included.
+T60 = 118
 
 
 def sysroot_of(recording: str) -> Path:

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -127,6 +128,58 @@ def input_(folder: Path) -> Facts:
 
 IDS = {"bus": "bustype", "vendor": "vendor", "product": "product", "version": "version"}
 
+
+def sound(folder: Path) -> Facts:
+    digits = re.findall(r"\d+", folder.name)
+    return present(sound__card=int(digits[0]), alsa__pcm_class=attribute(folder, "pcm_class"))
+
+
+def is_sound(folder: Path) -> bool:
+    return re.match(r"card\d|(control|pcm|hw|midi|compr)C\d", folder.name) is not None
+
+
+def is_serial_port(folder: Path) -> bool:
+    type_ = attribute(folder, "type")
+    made_in_advance = "serial8250" in (folder / "device").resolve().name if type_ is None else type_ == "0"
+    return (folder / "device").exists() and not made_in_advance
+
+
+def tty(folder: Path) -> Facts:
+    return present(tty__line=int(re.findall(r"\d+", folder.name)[-1]))
+
+
+def mmc(folder: Path) -> Facts:
+    return present(
+        mmc__vendor=number(folder, "manfid", 16),
+        mmc__serial=attribute(folder, "serial"),
+        mmc__cid=attribute(folder, "cid"),
+    )
+
+
+#: Of classes whose facts are attributes as they are: fact → attribute.
+LONG_TAIL = {
+    "infiniband": {"rdma.model": "hca_type", "rdma.firmware": "fw_ver", "rdma.board": "board_id",
+                   "rdma.revision": "hw_rev", "rdma.serial": "serial"},
+    "power_supply": {"power_supply.type": "type", "power_supply.vendor": "manufacturer",
+                     "power_supply.model": "model_name", "power_supply.serial": "serial_number",
+                     "power_supply.technology": "technology", "power_supply.status": "status"},
+    "ieee80211": {"ieee80211.address": "macaddress"},
+    "video4linux": {"video4linux.name": "name"},
+    "hwmon": {"hwmon.name": "name"},
+    "rtc": {"rtc.name": "name"},
+    "watchdog": {"watchdog.identity": "identity"},
+    "mmc_host": {},
+}  # fmt: skip
+
+
+def as_they_are(facts: Mapping[str, str]) -> Callable[[Path], Facts]:
+    def read(folder: Path) -> Facts:
+        said = {path: attribute(folder, name) for path, name in facts.items()}
+        return {path: value for path, value in said.items() if value is not None}
+
+    return read
+
+
 #: Subsystem → folder of its devices, which of them belong into the census, and what sysfs says of one.
 EXPECTED: Mapping[str, tuple[str, Callable[[Path], bool], Callable[[Path], Facts]]] = {
     "pci": ("bus/pci/devices", lambda _: True, pci),
@@ -138,6 +191,11 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Path], bool], Callable[[Path], Facts
     "scsi_generic": ("class/scsi_generic", lambda _: True, scsi_generic),
     "nvme": ("class/nvme", lambda _: True, nvme),
     "input": ("class/input", lambda folder: folder.name.startswith(("input", "event")), input_),
+    "sound": ("class/sound", is_sound, sound),
+    "tty": ("class/tty", is_serial_port, tty),
+    "drm": ("class/drm", lambda folder: folder.is_dir() and "-" not in folder.name, lambda _: {}),
+    "mmc": ("bus/mmc/devices", lambda _: True, mmc),
+    **{name: (f"class/{name}", lambda _: True, as_they_are(facts)) for name, facts in LONG_TAIL.items()},
 }
 
 

@@ -125,10 +125,10 @@ def test_tunnels_come_in_only_if_they_are_asked_for(tree: Tree) -> None:
 
 
 def test_what_no_class_describes_comes_in_by_include_and_generically(tree: Tree) -> None:
-    tree.device("class/watchdog", f"{PCI}/watchdog/watchdog0")
-    assert "watchdog_watchdog0" not in look(tree)
-    device = look(tree, "watchdog")["watchdog_watchdog0"]
-    assert document.survey(device.element).facts == {"generic.subsystem": "watchdog"}
+    tree.device("class/leds", f"{PCI}/leds/power")
+    assert "leds_power" not in look(tree)
+    device = look(tree, "leds")["leds_power"]
+    assert document.survey(device.element).facts == {"generic.subsystem": "leds"}
 
 
 DISK = f"{PCI}/ata1/host0/target0:0:0/0:0:0:0/block/sda"

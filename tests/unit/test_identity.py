@@ -118,7 +118,12 @@ def test_bytes_that_are_not_harmless_are_percent_encoded() -> None:
         ("3-1.5:1.0", "-1.5:1.0"),
         ("virtio2", "virtio"),
         ("0003:046D:C31C.0002", "0003:046D:C31C"),
-        ("mmc1:aaaa", "mmc:aaaa"),
+        ("mmc1:aaaa", "mmc:"),
+        ("pcmC1D0p", "pcmCD0p"),
+        ("controlC1", "controlC"),
+        ("renderD128", "renderD"),
+        ("ttyUSB3", "ttyUSB"),
+        ("hwmon2", "hwmon"),
         ("0000:00:1f.2", "0000:00:1f.2"),
         ("pci0000:00", "pci0000:00"),
         ("br0", "br0"),
@@ -134,6 +139,7 @@ def test_without_an_identifier_the_place_is_the_identity() -> None:
 
 def test_the_name_of_a_hardware_interface_is_no_part_of_its_place_but_that_of_a_bridge_is() -> None:
     assert place_of("/sys/devices/pci0000:00/0000:00:03.0/net/eth0") == "pci0000:00/0000:00:03.0/net"
+    assert place_of("/sys/devices/pci0000:00/0000:00:03.0/infiniband/mlx5_0") == "pci0000:00/0000:00:03.0/infiniband"
     assert place_of("/sys/devices/virtual/net/br0") == "virtual/net/br0"
 
 

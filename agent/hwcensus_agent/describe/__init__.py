@@ -8,17 +8,23 @@ from types import ModuleType
 
 from hwcensus_agent.describe import (
     block,
+    ccw,
     computer,
     generic,
     input,
     link_kind,
+    longtail,
+    mmc,
     net,
     nvme,
     pci,
+    printer,
     scsi,
     scsi_target,
     scsihost,
+    sound,
     storage,
+    tty,
     usb,
     virtio,
 )
@@ -47,11 +53,19 @@ DESCRIBERS: Mapping[tuple[str, str], Describer] = {
     ("scsi_generic", ANY): scsi.describe_generic,
     ("nvme", ANY): nvme.describe,
     ("input", ANY): input.describe,
+    ("sound", ANY): sound.describe,
+    ("tty", ANY): tty.describe,
+    ("usbmisc", ANY): printer.describe,
+    ("usb", ""): printer.describe,  # where older kernels have these nodes, without a kind
+    ("mmc", ANY): mmc.describe,
+    ("ccw", ANY): ccw.describe,
+    **{(subsystem, ANY): describer for subsystem, describer in longtail.DESCRIBERS.items()},
 }
 
 _SUBSYSTEMS = frozenset(subsystem for subsystem, _ in DESCRIBERS)
 _MODULES: tuple[ModuleType, ...] = (
-    computer, pci, usb, virtio, net, link_kind, block, storage, scsihost, scsi_target, scsi, nvme, input, generic,
+    computer, pci, usb, virtio, net, link_kind, block, storage, scsihost, scsi_target, scsi, nvme, input, sound, tty,
+    printer, mmc, ccw, longtail, generic,
 )  # fmt: skip
 
 

@@ -9,20 +9,12 @@ import struct
 from hwcensus.classes.input import Input, Joystick, Keyboard, Mouse, Switch, Tablet, Touchpad, Touchscreen
 from hwcensus.device import Capability
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, first, text, worked_out
+from hwcensus_agent.describe.facts import Facts, first, hal, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
-#: In the order of the document; the property by which udev says so.
-KINDS: tuple[tuple[str, type[Capability]], ...] = (
-    ("ID_INPUT_KEYBOARD", Keyboard),
-    ("ID_INPUT_MOUSE", Mouse),
-    ("ID_INPUT_TOUCHPAD", Touchpad),
-    ("ID_INPUT_TOUCHSCREEN", Touchscreen),
-    ("ID_INPUT_TABLET", Tablet),
-    ("ID_INPUT_JOYSTICK", Joystick),
-    ("ID_INPUT_SWITCH", Switch),
-)
+#: In the order of the document; udev's property is this with ID_INPUT_ before it, HAL's capability with `input.`.
+KINDS: tuple[type[Capability], ...] = (Keyboard, Mouse, Touchpad, Touchscreen, Tablet, Joystick, Switch)
 
 # linux/input-event-codes.h
 EV_SW = 5
@@ -46,10 +38,15 @@ def bits(view: View, name: str) -> int:
 
 def kinds(view: View) -> tuple[Capability, ...]:
     if view.udev("ID_INPUT") is not None:
-        said = {key for key, _ in KINDS if view.udev(key) == "1"}
+        said = {kind.type_ for kind in KINDS if view.udev(f"ID_INPUT_{kind.type_.upper()}") == "1"}
     else:
         said = _kinds_by_bitmaps(view)
-    return tuple(kind() for key, kind in KINDS if key in said)
+    return tuple(kind() for kind in KINDS if kind.type_ in said)
+
+
+def kinds_by_hal(view: View) -> tuple[Capability, ...]:
+    said = view.hal("info.capabilities")
+    return tuple(kind() for kind in KINDS if isinstance(said, tuple) and f"input.{kind.type_}" in said)
 
 
 def _kinds_by_bitmaps(view: View) -> set[str]:
@@ -57,27 +54,27 @@ def _kinds_by_bitmaps(view: View) -> set[str]:
     direct = bits(view, "properties") >> INPUT_PROP_DIRECT & 1
     found = set()
     if keys & KEYS_1_TO_31 == KEYS_1_TO_31:
-        found.add("ID_INPUT_KEYBOARD")
+        found.add("keyboard")
     if bits(view, "capabilities/ev") >> EV_SW & 1:
-        found.add("ID_INPUT_SWITCH")
+        found.add("switch")
     if absolute & ABS_XY == ABS_XY:
         found |= _absolute(keys, direct)
     elif bits(view, "capabilities/rel") & REL_XY == REL_XY and keys >> BTN_MOUSE & 1:
-        found.add("ID_INPUT_MOUSE")
+        found.add("mouse")
     return found
 
 
 def _absolute(keys: int, direct: int) -> set[str]:
     """What moves in a plane: by pen, finger, on the picture, or by stick."""
     if keys >> BTN_STYLUS & 1 or keys >> BTN_TOOL_PEN & 1:
-        return {"ID_INPUT_TABLET"}
+        return {"tablet"}
     if keys >> BTN_TOOL_FINGER & 1 and not direct:
-        return {"ID_INPUT_TOUCHPAD"}
+        return {"touchpad"}
     if keys >> BTN_MOUSE & 1:
-        return {"ID_INPUT_MOUSE"}  # the pointer of a virtual machine
+        return {"mouse"}  # the pointer of a virtual machine
     if keys >> BTN_TOUCH & 1 or direct:
-        return {"ID_INPUT_TOUCHSCREEN"}
-    return {"ID_INPUT_JOYSTICK"} if keys >> BTN_JOYSTICK & 1 or keys >> BTN_GAMEPAD & 1 else set()
+        return {"touchscreen"}
+    return {"joystick"} if keys >> BTN_JOYSTICK & 1 or keys >> BTN_GAMEPAD & 1 else set()
 
 
 @worked_out(sysfs="the node of its `event*` folder, or its own")
@@ -90,14 +87,14 @@ def node(view: View, _: HostView) -> str | None:
 
 INPUT = Facts(
     Input,
-    name=first(text("name"), text("device/name")),
+    name=first(text("name"), text("device/name"), hal("input.product")),
     bus=text("id/bustype"),
     vendor=text("id/vendor"),
     product=text("id/product"),
     version=text("id/version"),
     phys=text("phys"),
     uniq=text("uniq"),
-    node=node,
+    node=first(node, hal("input.device")),
 )
 
 
@@ -105,5 +102,10 @@ def describe(view: View, host: HostView) -> Description | None:
     name = view.kernel_name
     if not name.startswith(("input", "event")):
         return None  # mouse0, mice, js0: older nodes of the same
-    found = INPUT.of(view, host, nested=kinds(view) if name.startswith("input") else ())
+    found = INPUT.of(view, host, nested=kinds(view) if name.startswith("input") else _kinds_of_node(view))
     return Description(capabilities=() if found is None else (found,))
+
+
+def _kinds_of_node(view: View) -> tuple[Capability, ...]:
+    """A node leaves them to what it is a node of; of which HAL does not know."""
+    return () if view.has("device") else kinds_by_hal(view)

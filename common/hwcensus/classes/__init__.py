@@ -1,24 +1,34 @@
-"""Every class of device hwcensus knows, in one table. A new class is a module here and a line below."""
+"""Every class of device hwcensus knows, in one table. A new class is a module here and a line below, or no more than a
+line in `longtail.py`: docs/add-a-device-class.md.
+"""
 
 from hwcensus.classes import (
     block,
+    ccw,
     generic,
     input,
     link_kind,
+    longtail,
+    mmc,
     net,
     nvme,
     pci,
+    printer,
     scsi,
     scsi_target,
     scsihost,
+    sound,
     storage,
     system,
+    tty,
     usb,
     virtio,
 )
 from hwcensus.device import Bus, Capability
 
-BUSES: dict[str, type[Bus]] = {cls.type_: cls for cls in (pci.PciBus, usb.UsbBus, virtio.VirtioBus, scsi.ScsiBus)}
+BUSES: dict[str, type[Bus]] = {
+    cls.type_: cls for cls in (pci.PciBus, usb.UsbBus, virtio.VirtioBus, scsi.ScsiBus, mmc.MmcBus, ccw.CcwBus)
+}
 
 CAPABILITIES: dict[str, type[Capability]] = {
     cls.type_: cls
@@ -62,9 +72,13 @@ CAPABILITIES: dict[str, type[Capability]] = {
         input.Tablet,
         input.Joystick,
         input.Switch,
+        sound.Sound,
+        sound.Alsa,
+        tty.Tty,
+        printer.Printer,
         generic.Generic,
     )
-}
+} | {cls.type_: cls for cls in longtail.CLASSES}
 
 #: Names that HAL, libvirt and people use for our types, read by every filter, client call and `create`.
 ALIASES: dict[str, str] = {
@@ -75,6 +89,10 @@ ALIASES: dict[str, str] = {
     "net.80203": "80203",
     "net.80211": "80211",
     "net.bridge": "bridge",
+    "serial": "tty",
+    "battery": "power_supply",
+    "ac_adapter": "power_supply",
+    "bluetooth_hci": "bluetooth",
 }
 
 
