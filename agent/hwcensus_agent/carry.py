@@ -3,10 +3,11 @@
 Pure. Which facts were not read, the fresh device says itself (`<state unread="…">`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from hwcensus import codec, document
 from hwcensus.device import Bus, Capability, Device, Part, State
 from hwcensus.fact import facts_of
 
@@ -24,6 +25,16 @@ def carry_over(former: Device, fresh: Device) -> Device:
         bus=_bus(former.bus, fresh.bus, unread),
         capabilities=_all(former.capabilities, fresh.capabilities, unread),
     )
+
+
+def stayed(kept: Device, unread: Collection[str] | None, *, name: str, key: str) -> Device:
+    """A device that is there and was not described anew: what is known of it stays. These facts are unread, all of
+    them where none is named; None leaves it to what was known."""
+    state = kept.state
+    if unread is not None:
+        survey = document.survey(codec.write_device(kept))
+        state = State(unread=" ".join(sorted(unread or {*survey.facts, *survey.state} - {"device.unread"})))
+    return replace(kept, name=name, key=key, state=state)
 
 
 def _bus(former: Bus | None, fresh: Bus | None, unread: frozenset[str]) -> Bus | None:

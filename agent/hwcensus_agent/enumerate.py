@@ -4,17 +4,19 @@ It looks when it is asked to, at the whole host or at some paths, and compares n
 one device is described is in `describe/`, who is who in `hwcensus.names` and `hwcensus.identity`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lxml import etree
 
 from hwcensus import codec
 from hwcensus.device import Device
-from hwcensus.identity import Subject, assign_identities, identity_of, own_identifiers
+from hwcensus.identity import Subject, assign_identities, identity_of, may_still_be, own_identifiers, place_of
 from hwcensus.names import COMPUTER, assign_names
 from hwcensus_agent import sysfs
-from hwcensus_agent.carry import carry_over
+from hwcensus_agent.bounded import Bounded
+from hwcensus_agent.carry import carry_over, stayed
 from hwcensus_agent.describe import is_candidate
 from hwcensus_agent.describe.feeding import fed_by
 from hwcensus_agent.hal.device import DEVICES
@@ -25,6 +27,9 @@ from hwcensus_agent.sighting import Undescribed, describe_one
 from hwcensus_agent.sources.walk import NoSysfs, walk
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.view import View
+
+#: Seconds that describing one device may take.
+READ_LIMIT_S = 5.0
 
 #: A device as it was published last, by identity; None where it was not.
 Former = Callable[[str], Device | None]
@@ -77,6 +82,8 @@ class _Known:
     identities: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     former: Former = _not_published
+    #: Place → identity before the host was started anew, where one device alone was at such a place.
+    of_old: Mapping[str, str] = field(default_factory=dict)
 
 
 def enumerate_host(*, sysroot: str = "/sys", include: Collection[str] = ()) -> Enumeration:
@@ -87,9 +94,19 @@ def enumerate_host(*, sysroot: str = "/sys", include: Collection[str] = ()) -> E
 class Enumerator:
     """Looks at one host, again and again. It remembers which device has which identifier, and nothing else."""
 
-    def __init__(self, sysroot: str = "/sys", include: Collection[str] = (), hal: HalDevices | None = None) -> None:
-        """`include`: further subsystems, or kinds of one such as `net:veth`; `hal`: what hald says, where it leads."""
+    def __init__(
+        self,
+        sysroot: str = "/sys",
+        include: Collection[str] = (),
+        hal: HalDevices | None = None,
+        read_limit: float = READ_LIMIT_S,
+    ) -> None:
+        """`include`: further subsystems, or kinds of one such as `net:veth`; `hal`: what hald says, where it leads.
+
+        `read_limit`: seconds that describing one device may take.
+        """
         self._sysroot, self._hal = sysroot, hal
+        self._bounded = Bounded(read_limit)
         self._include = frozenset(include)
         self._holders = Holders()
 
@@ -98,8 +115,12 @@ class Enumerator:
         identities: Mapping[str, str] | None = None,
         names: Mapping[str, str] | None = None,
         former: Former = _not_published,
+        of_old: Mapping[str, str] | None = None,
     ) -> Enumeration:
         """The whole host, given identities and names of known devices, by key.
+
+        `of_old` are identities by key from before the host was started anew. They say nothing about who is who, but
+        for a device whose identifiers cannot be read now: it is not taken for another one because of that.
 
         Raises NoSysfs, OSError where it cannot be listed: a cut listing is never taken for a whole one.
         """
@@ -108,7 +129,10 @@ class Enumerator:
         found[DEVICES] = COMPUTER
         self._holders.clear()
         keys = frozenset(map(key_of, found))
-        known = _Known(identities=_only(identities or {}, keys), names=_only(names or {}, keys), former=former)
+        known = _Known(
+            identities=_only(identities or {}, keys), names=_only(names or {}, keys), former=former,
+            of_old=_by_place(of_old or {}),
+        )  # fmt: skip
         return Enumeration(devices=self._look(host, found, known, _Known(), finished_only=False), paths=None)
 
     def some(
@@ -160,6 +184,10 @@ class Enumerator:
     def _subsystem(self, host: HostView, path: str) -> str:
         return COMPUTER if path == DEVICES else host.subsystem(path)
 
+    def answered(self) -> list[str]:
+        """Keys of the devices that did not answer in time and do again. Told once."""
+        return [key_of(path) for path in self._bounded.answered()]
+
     def _is_candidate(self, subsystem: str) -> bool:
         return subsystem == COMPUTER or is_candidate(subsystem, self._include)
 
@@ -172,16 +200,23 @@ class Enumerator:
         names = assign_names([subject for subject in subjects if subject[1] != COMPUTER], known.names, others.names)
         names[DEVICES] = COMPUTER
         host.names = {**others.names, **names}
-        devices: dict[str, tuple[str, Device]] = {}
-        for path, (key, subsystem, _) in zip(paths, subjects, strict=True):
-            view = host.view(path, subsystem)  # one at a time: it keeps what it reads
+
+        def describe(view: View) -> Device | None:
+            key = key_of(view.syspath)
             if finished_only and key not in known.names and _waits_for_udev(view):
-                continue
-            try:
-                device = describe_one(view, host, names[key], self._include)
-            except Undescribed:
-                kept = known.former(known.identities.get(key, ""))
-                device = None if kept is None else replace(kept, name=names[key], key=host.device_key(view.syspath))
+                return None
+            return describe_one(view, host, names[key], self._include)
+
+        devices: dict[str, tuple[str, Device]] = {}
+        outcomes = self._bounded.describe(paths, lambda path: host.view(path, found[path]), describe)
+        for path, (key, subsystem, _), outcome in zip(paths, subjects, outcomes, strict=True):
+            if isinstance(outcome, Undescribed):
+                kept = known.former(known.identities.get(key) or known.of_old.get(place_of(key), ""))
+                device = None if kept is None else stayed(
+                    kept, outcome.unread, name=names[key], key=host.device_key(path)
+                )  # fmt: skip
+            else:
+                device = outcome
             if device is not None:
                 devices[key] = (subsystem, device)
         return self._placed(host, devices, known, others)
@@ -195,7 +230,8 @@ class Enumerator:
             for key, (subsystem, device) in devices.items()
         ]
         self._holders.learn(subjects)
-        identities = self._identities(host, subjects, known.identities, dict(others.identities))
+        who = {**known.identities, **_taken_for(devices, subjects, known)}
+        identities = self._identities(host, subjects, who, dict(others.identities))
         parents = {**others.names, **{key: device.name for key, (_, device) in devices.items()}}
         return tuple(
             Described(
@@ -233,6 +269,25 @@ def _gone(
     wanted = {identity_of(subject.subsystem, kind, value) for subject in subjects for kind, value in subject.own}
     wanted |= {identity.partition("~")[0] for identity in identities.values() if "~" in identity}
     return [key for key, identity in present.items() if identity in wanted and not host.is_there(key)]
+
+
+def _by_place(identities: Mapping[str, str]) -> dict[str, str]:
+    places = Counter(map(place_of, identities))
+    return {place_of(key): identity for key, identity in identities.items() if places[place_of(key)] == 1}
+
+
+def _taken_for(devices: Mapping[str, tuple[str, Device]], subjects: Iterable[Subject], known: _Known) -> dict[str, str]:
+    """Key → identity of devices at the place of a former one, whose identifier is unread now and shown by nobody."""
+    shown = {identity_of(subject.subsystem, kind, value) for subject in subjects for kind, value in subject.own}
+    taken: dict[str, str] = {}
+    for key, (subsystem, device) in devices.items():
+        identity = known.of_old.get(place_of(key))
+        if device.state is None or key in known.identities or identity is None or identity in shown:
+            continue
+        former = known.former(identity)
+        if former is not None and may_still_be(device, former, subsystem, identity):
+            taken[key] = identity
+    return taken
 
 
 def _waits_for_udev(view: View) -> bool:

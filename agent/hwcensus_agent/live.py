@@ -58,11 +58,17 @@ class Live:
         self._pending.look_at_everything()
         self._hinted.set()
 
+    def look_at_answered(self) -> None:
+        """Called by the clock: what did not answer in time and does again is looked at."""
+        for path in self._look.answered():
+            self.hint(Hint(source="clock", action=Action.RECHECK, syspath=path))
+
     async def first_look(self, *, same_boot: bool) -> Looked:
         """The whole host, before anything is compared: after a reboot paths say nothing about who is who."""
-        identities = self.census.identities() if same_boot else {}
+        known = self.census.identities()
+        now_there, of_old = (known, None) if same_boot else ({}, known)
         names = self.census.names() if same_boot else {}
-        return await asyncio.to_thread(self._look, None, identities, names, self.census.sight)
+        return await asyncio.to_thread(self._look, None, now_there, names, self.census.sight, of_old)
 
     def compare(self, looked: Looked, *, same_boot: bool) -> None:
         """Notes what the first look found different from what was told before."""

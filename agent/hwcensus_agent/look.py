@@ -26,7 +26,7 @@ class HostLook:
     def __init__(self, settings: CensusSettings) -> None:
         #: What hald says, where it leads; its source fills it.
         self.hal = HalDevices()
-        self._enumerator = Enumerator(settings.sysroot, settings.include, self.hal)
+        self._enumerator = Enumerator(settings.sysroot, settings.include, self.hal, settings.read_limit_s)
 
     def __call__(
         self,
@@ -34,10 +34,12 @@ class HostLook:
         identities: Mapping[str, str] | None = None,
         names: Mapping[str, str] | None = None,
         former: Callable[[str], Sight | None] = lambda _: None,
+        of_old: Mapping[str, str] | None = None,
     ) -> Looked:
         """Looks at `paths` and what changes with them, given what known devices are called, by path.
 
-        `former` gives a device as it was last told, for facts that cannot be read now. Raises OSError where the host
+        `former` gives a device as it was last told, for facts that cannot be read now; `of_old` are identities by path
+        from before the host was started anew. Raises OSError where the host
         cannot be listed.
         """
 
@@ -49,8 +51,12 @@ class HostLook:
                 return None  # another version of this agent told it, with facts that we do not know
 
         if paths is None:
-            found = self._enumerator.everything(identities, names, before)
+            found = self._enumerator.everything(identities, names, before, of_old)
         else:
             found = self._enumerator.some(paths, identities or {}, names or {}, before)
         seen = tuple(Sight.of(one.identity, one.element, one.path) for one in found.devices)
         return Looked(seen=seen, paths=found.paths)
+
+    def answered(self) -> list[str]:
+        """Paths of the devices that did not answer in time and do again. Told once."""
+        return self._enumerator.answered()

@@ -104,6 +104,7 @@ class Agent:
         """Every few seconds, by the clock."""
         self._lead.check()
         self._unannounced.check()
+        self._live.look_at_answered()
 
     async def _publish(self, sources: tuple[Source, ...], spool: Spool) -> None:
         publisher = Publisher(self._settings.kafka, self._host, spool)

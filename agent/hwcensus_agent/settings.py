@@ -29,6 +29,7 @@ class CensusSettings:
     include: tuple[str, ...] = setting((), "further subsystems, or kinds of one such as net:veth")
     coalesce_ms: int = setting(200, "quiet time after which a device that was hinted at is described")
     coalesce_max_ms: int = setting(1000, "longest wait for quiet")
+    read_limit_s: float = setting(5.0, "seconds that reading one device may take before the others go on without it")
     recheck_s: float = setting(3600.0, "seconds in which every device is looked at anew")
 
 

@@ -3,8 +3,10 @@
 Each attribute is read when it is first asked for, and once. What it means is the describers' business.
 """
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from hwcensus.fact import Value, printable
 from hwcensus_agent import sysfs
@@ -14,6 +16,7 @@ from hwcensus_agent.udev_database import UdevDatabase
 #: What HAL's properties are (HAL specification): string, int32 and uint64, double, bool, strlist.
 HalValue = str | int | float | bool | Sequence[str]
 _Seen = bytes | Unreadable | None
+_GOING = frozenset({errno.EINVAL})
 
 
 class View:
@@ -43,6 +46,25 @@ class View:
         self._seen: dict[str, _Seen] = {}
         self._uevent: dict[str, bytes] | None = None
         self._found: Mapping[str, bytes] | None = None
+        #: The attribute that is being read, and those whose read did not come back.
+        self._reading: str | None = None
+        self._hanging: frozenset[str] = frozenset()
+        #: Whether nothing more is read of it: what was not, is Unreadable.
+        self.is_frozen = False
+
+    def frozen(self) -> "View":
+        """The device as it was read until now."""
+        view = copy(self)
+        view._seen, view.unread, view._reading, view.is_frozen = dict(self._seen), set(), None, True
+        return view
+
+    def given_up(self) -> "View":
+        """The device for another try, while this one hangs: without what it hangs at, the second time as it is."""
+        view = self.frozen()
+        view.is_frozen = self._reading is None or bool(self._hanging)
+        view._hanging = self._hanging if self._reading is None else self._hanging | {self._reading}
+        self.is_frozen = True  # its thread, when it is back, has nothing more to do
+        return view
 
     @property
     def kernel_name(self) -> str:
@@ -64,6 +86,21 @@ class View:
         found = self.link_name("driver") or self.hal("info.linux.driver")
         return found if isinstance(found, str) else None
 
+    def is_going(self) -> bool:
+        """Whether it is an interface that goes: its folder is there for a while, but no attribute has a value (kernel
+        net-sysfs.c, dev_isalive)."""
+        try:
+            return self.subsystem == "net" and self.has("ifindex") and self._read("ifindex", absent=_GOING) is None
+        except Unreadable:
+            return False
+
+    def inode(self) -> int | None:
+        """Of its folder: another one when another device has come to its place (kernfs counts them up)."""
+        try:
+            return os.stat(self._folder).st_ino  # noqa: PTH116
+        except OSError:
+            return None
+
     def has(self, name: str) -> bool:
         """Whether there is such an attribute, folder or link. It is not read."""
         return os.path.lexists(f"{self._folder}/{name}")
@@ -76,13 +113,22 @@ class View:
         """An attribute's bytes. `absent`: further errnos by which this one says that it has no value."""
         if name not in self._seen:
             try:
-                self._seen[name] = sysfs.read(f"{self._folder}/{name}", absent=absent)
+                self._seen[name] = self._read(name, absent=absent)
             except Unreadable as error:
                 self._seen[name] = error
         seen = self._seen[name]
         if isinstance(seen, Unreadable):
             raise seen
         return seen
+
+    def _read(self, name: str, *, absent: frozenset[int] = frozenset(), limit: int = sysfs.PAGE) -> bytes | None:
+        if self.is_frozen or name in self._hanging:
+            raise Unreadable(f"{self._folder}/{name}: the device does not answer")
+        self._reading = name
+        try:
+            return sysfs.read(f"{self._folder}/{name}", absent=absent, limit=limit)
+        finally:
+            self._reading = None
 
     def text(self, name: str, *, absent: frozenset[int] = frozenset()) -> str | None:
         """An attribute as text that XML can carry, without blanks around it; None where it is absent or empty."""
@@ -105,7 +151,7 @@ class View:
     def uevent(self, key: str) -> str | None:
         """A variable of the device's uevent, as the kernel would send it now."""
         if self._uevent is None:
-            raw = sysfs.read(f"{self._folder}/uevent", limit=sysfs.UEVENT)
+            raw = self._read("uevent", limit=sysfs.UEVENT)
             self._uevent = sysfs.variables(raw or b"")
         return _text(self._uevent.get(key))
 

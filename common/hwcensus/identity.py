@@ -81,6 +81,28 @@ def own_identifiers(device: Device, subsystem: str) -> tuple[tuple[str, str], ..
     return tuple((kind, found[kind]) for kind in kinds if kind in found)
 
 
+def may_still_be(device: Device, former: Device, subsystem: str, identity: str) -> bool:
+    """Whether a device whose identifier cannot be read may be the one that was published under it.
+
+    So it is where the fact is unread that would tell, and no identifier that both show contradicts.
+    """
+    kind = identity.split("/")[1] if "/" in identity else ""
+    shown = dict(own_identifiers(device, subsystem))
+    if kind in shown or kind not in _unread_kinds(device):
+        return False
+    return all(shown.get(kind, value) == value for kind, value in own_identifiers(former, subsystem))
+
+
+def _unread_kinds(device: Device) -> set[str | None]:
+    unread = frozenset((device.state.unread or "").split()) if device.state is not None else frozenset()
+    return {
+        fact.identifier or fact.local_identifier
+        for part in _parts(device)
+        for fact in facts_of(type(part))
+        if f"{part.type_}.{fact.label}" in unread
+    }
+
+
 def _parts(device: Device) -> Iterator[Part]:
     waiting: list[Part] = [*([device.bus] if device.bus is not None else []), *device.capabilities]
     while waiting:

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,11 +15,12 @@ import pytest
 from lxml import etree
 
 from hwcensus import document
-from hwcensus_agent.enumerate import enumerate_host
+from hwcensus_agent.enumerate import Enumerator, enumerate_host
 from tests.fixtures.namespace import run_in_namespace
 from tests.fixtures.process import program_environment
 from tests.fixtures.require import require
 from tests.reality.sysfs_facts import check_whole, expected, survey_of
+from tests.reality.test_sources_namespace import in_namespace
 
 SYS = Path("/sys")
 AGENT = [sys.executable, "-m", "hwcensus_agent.main"]
@@ -128,6 +131,35 @@ def test_a_real_udevd_changes_no_fact_of_hardware() -> None:
         }
 
     assert digests(trigger=True) == digests(trigger=False)
+
+
+class Said(logging.Handler):
+    """What was warned of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.getMessage()} {record.__dict__}")
+
+
+@in_namespace
+def test_a_device_that_goes_while_it_is_read_is_no_error() -> None:
+    script = "while :; do ip link add hwc0 type bridge; ip link add i0 type ifb; ip link del hwc0; ip link del i0; done"
+    said = Said()
+    logging.getLogger("hwcensus_agent").addHandler(said)
+    look, met, missed = Enumerator(), 0, 0
+    with subprocess.Popen(["sh", "-c", script], start_new_session=True) as racer:
+        try:
+            while met < 20 or missed < 20:
+                for found in (look.everything(), look.some(["/sys/devices/virtual/net/hwc0"], {}, {})):
+                    assert not [one.name for one in found.devices if "/virtual/net/" in one.key and one.device.state]
+                    there = "net_hwc0" in {one.name for one in found.devices}
+                    met, missed = met + there, missed + (not there)
+        finally:
+            os.killpg(racer.pid, signal.SIGKILL)
+    assert said.messages == []
 
 
 @contextlib.contextmanager

@@ -33,6 +33,7 @@ class SlowLook(HostLook):
         identities: Mapping[str, str] | None = None,
         names: Mapping[str, str] | None = None,
         former: Callable[[str], Sight | None] = lambda _: None,
+        of_old: Mapping[str, str] | None = None,
     ) -> Looked:
         self.asked.append(paths)
         self.met |= not self._one.acquire(blocking=False)

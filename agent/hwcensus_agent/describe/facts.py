@@ -159,9 +159,10 @@ class Facts(Generic[P]):
             try:
                 value = self._read(fact, source, view, host)
             except Unreadable:
-                if fact.required:
-                    raise
                 unread.add(self._path(fact))
+                if fact.required:
+                    view.unread |= unread
+                    raise
                 continue
             if value is not None and value != ():
                 found[fact.field] = value
