@@ -17,7 +17,7 @@ from hwcensus.classes import BUSES, CAPABILITIES
 from hwcensus.device import Device, Part
 from hwcensus.errors import InvalidDocument
 from hwcensus.fact import Fact, Value
-from hwcensus.identity import is_bogus
+from hwcensus.identity import identifies
 from hwcensus.shape import Slot, shape_of
 
 #: Bytes of XML that are looked at: Kafka's largest record (topics.py) bounds what is compressed, this what comes out.
@@ -159,6 +159,7 @@ class _Reader(NamedTuple):
     identifier: str | None
     own: bool
     own_if: str | None
+    seen_if: str | None
 
 
 class _Leaf(NamedTuple):
@@ -200,7 +201,7 @@ def _leaf(prefix: str, slot: Slot) -> _Leaf:
 
 def _reader(prefix: str, fact: Fact) -> _Reader:
     read = None if fact.kind.read is str else fact.kind.read
-    return _Reader(prefix + fact.label, read, fact.identifier, fact.own, fact.own_if)
+    return _Reader(prefix + fact.label, read, fact.identifier, fact.own, fact.own_if, fact.seen_if)
 
 
 def survey(device: etree._Element) -> Survey:
@@ -281,12 +282,13 @@ def _survey_attributes(element: etree._Element, leaf: _Leaf, into: dict[str, Jso
 
 
 def _note(element: etree._Element, reader: _Reader, text: str, into: dict[str, JsonValue], found: Survey) -> None:
-    path, read, identifier, own, own_if = reader
+    path, read, identifier, own, own_if, seen_if = reader
     if len(text) > MAX_TEXT:
         raise InvalidDocument(f"{path}: {len(text)} characters, at most {MAX_TEXT}")
     into[path] = text if read is None else read(text)
-    if identifier is not None and not is_bogus(text):
+    if identifier is not None and identifies(identifier, text):
         own = own and (own_if is None or element.get(own_if) == "yes")
+        own = own and (seen_if is None or element.get(seen_if) != "yes")
         found.identifiers.append(Identifier(kind=identifier, value=text, own=own))
 
 

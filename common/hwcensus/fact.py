@@ -48,6 +48,8 @@ HEX1 = Kind("hex1", "[0-9a-f]")
 HEX2 = Kind("hex2", "[0-9a-f]{2}")
 HEX4 = Kind("hex4", "[0-9a-f]{4,8}")
 HEX6 = Kind("hex6", "[0-9a-f]{6}")
+HEX16 = Kind("hex16", "[0-9a-f]{16}")
+HEX32 = Kind("hex32", "[0-9a-f]{32}")
 #: USB bus and device numbers: three decimal digits (usb.ids custom, /dev/bus/usb/BBB/DDD).
 DEC3 = Kind("dec3", "[0-9]{3,}")
 MAC = Kind("mac", "[0-9a-f]{2}(:[0-9a-f]{2}){0,31}")
@@ -76,6 +78,8 @@ class Fact:
     own: bool = True
     #: Attribute of the same element that must be "yes" for the value to be an identifier of its own.
     own_if: str | None = None
+    #: Attribute of the same element that is "yes" where it is only reached through it: on the host it still identifies.
+    seen_if: str | None = None
     #: Identifier kind that tells the device from others of its host only, such as the file behind a loop device.
     local_identifier: str | None = None
     #: Fields of the class without whose values the identifier is not unique (a USB serial is the product's).

@@ -19,6 +19,7 @@ OWN_KINDS: Mapping[str, tuple[str, ...]] = {
     "net": ("mac",),
     "scsi": ("wwpn",),
     "block": ("wwid", "serial", "guid"),
+    "scsi_tape": ("wwid", "serial"),
     "nvme": ("serial",),
     "usb": ("serial",),
 }
@@ -28,10 +29,13 @@ _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), left)
     for pattern, left in (
         (r"rport-\d+:(\d+)-\d+", r"rport-:\1"),
+        (r"(end_device|expander|phy|port)-\d+:(\d+(?::\d+)*)", r"\1-:\2"),
         (r"vport-\d+:(\d+)-\d+", r"vport-:\1"),
         (r"target\d+:(\d+:\d+)", r"target:\1"),
         (r"\d+:(\d+:\d+:\d+)", r":\1"),
         (r"nvme\d+(?:c\d+)?n(\d+)(?:p(\d+))?", r"nvme:n\1:p\2"),
+        (r"(?:cciss!)?c\d+(d\d+(?:p\d+)?)", r"\1"),
+        (r"(session|ctlr_|nvme-subsys|bcache|cciss)\d+", r"\1"),
         (r"(host|ata|link|dev|input|event|mouse|js|card|nvme|usb|virtio|sr|sg|st|phy|mmc|mmcblk|dm-)\d+", r"\1"),
         (r"(hci|rtc|tpm|watchdog|hwmon|video|vbi|radio|lp|controlD|renderD|tty[A-Z]+)\d+", r"\1"),
         (r"((?:control|pcm|hw|midi|compr)C)\d+(D\d+[pc]?)?", r"\1\2"),
@@ -46,9 +50,14 @@ _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 #: Serials that makers write where there is none (libvirt, dmidecode and fwupd keep such lists).
 _BOGUS = re.compile(
     r"none|n/?a|null|default|default string|unknown|invalid|empty|oem|not (?:available|applicable|specified|present)"
-    r"|to be filled by o\.?e\.?m\.?|system serial number|serial|0123456789(?:abcdef)?|123456789.?|(.)\1*",
+    r"|to be filled by o\.?e\.?m\.?|system serial number|serial|0123456789(?:abcdef)?|123456789.?|(.)\1*"
+    r"|(?:naa|eui)\.0+",
     re.IGNORECASE,
 )
+
+
+#: A World Wide Name: NAA 1, 2 or 5, or C to F for a mapped EUI-64 (FC-FS-2).
+_WWN = re.compile(r"(?!f{16})[125c-f][0-9a-f]{15}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +76,11 @@ def is_bogus(value: str) -> bool:
     return len(value.strip()) < 2 or _BOGUS.fullmatch(value.strip()) is not None
 
 
+def identifies(kind: str, value: str) -> bool:
+    """Whether a value tells one thing of its kind from all others."""
+    return _WWN.fullmatch(value) is not None if kind in {"wwpn", "wwnn"} else not is_bogus(value)
+
+
 def own_identifiers(device: Device, subsystem: str) -> tuple[tuple[str, str], ...]:
     """(kind, value) of the identifiers that may be a device's identity, the most telling first; bogus ones left out."""
     kinds = OWN_KINDS.get(subsystem, ())
@@ -75,7 +89,7 @@ def own_identifiers(device: Device, subsystem: str) -> tuple[tuple[str, str], ..
         for fact in facts_of(type(part)):
             kind = fact.identifier if fact.own else None
             kind = kind or fact.local_identifier
-            value = _identifying(part, fact) if kind in kinds else None
+            value = _identifying(part, fact, kind) if kind is not None and kind in kinds else None
             if kind is not None and value is not None:
                 found.setdefault(kind, value)
     return tuple((kind, found[kind]) for kind in kinds if kind in found)
@@ -111,10 +125,14 @@ def _parts(device: Device) -> Iterator[Part]:
         waiting += part.nested
 
 
-def _identifying(part: Part, fact: Fact) -> str | None:
+def _identifying(part: Part, fact: Fact, kind: str) -> str | None:
     """The fact's value, with those it is unique beside; None where it identifies nothing."""
     value: object = getattr(part, fact.field)
-    if value is None or is_bogus(str(value)) or (fact.own_if is not None and not getattr(part, fact.own_if)):
+    if (
+        value is None
+        or not identifies(kind, str(value))
+        or (fact.own_if is not None and not getattr(part, fact.own_if))
+    ):
         return None
     return ":".join([*(str(getattr(part, field)) for field in fact.beside), str(value)])
 

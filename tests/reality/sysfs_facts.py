@@ -119,6 +119,10 @@ def nvme(folder: Path) -> Facts:
     return present(nvme__model=attribute(folder, "model"), nvme__serial=attribute(folder, "serial"))
 
 
+def scsi_tape(folder: Path) -> Facts:
+    return {"storage.drive_type": "tape"} | present(storage__model=attribute(folder, "device/model"))
+
+
 def input_(folder: Path) -> Facts:
     ids = {f"input.id.{name}": attribute(folder, f"id/{kernel}") for name, kernel in IDS.items()}
     return {path: value for path, value in ids.items() if value is not None} | present(
@@ -189,6 +193,7 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Path], bool], Callable[[Path], Facts
     "block": ("class/block", lambda folder: bool(number(folder, "size")) or not _in_advance(folder), block),
     "scsi": ("bus/scsi/devices", lambda _: True, scsi),
     "scsi_generic": ("class/scsi_generic", lambda _: True, scsi_generic),
+    "scsi_tape": ("class/scsi_tape", lambda folder: folder.name.strip("0123456789") == "st", scsi_tape),
     "nvme": ("class/nvme", lambda _: True, nvme),
     "input": ("class/input", lambda folder: folder.name.startswith(("input", "event")), input_),
     "sound": ("class/sound", is_sound, sound),

@@ -16,7 +16,6 @@ from tests.unit.sysfs_tree import Tree, facts, look
 
 PCI = "devices/pci0000:00/0000:00:03.0"
 NET = "class/net"
-BLOCK = "class/block"
 
 
 @pytest.fixture
@@ -129,85 +128,6 @@ def test_what_no_class_describes_comes_in_by_include_and_generically(tree: Tree)
     assert "leds_power" not in look(tree)
     device = look(tree, "leds")["leds_power"]
     assert document.survey(device.element).facts == {"generic.subsystem": "leds"}
-
-
-DISK = f"{PCI}/ata1/host0/target0:0:0/0:0:0:0/block/sda"
-
-
-def disk(tree: Tree, path: str = DISK, **more: str) -> None:
-    tree.device(BLOCK, path, uevent="MAJOR=8\nMINOR=0\nDEVNAME=sda\nDEVTYPE=disk\n",
-                **{"dev": "8:0", "size": "1000", "ro": "0", "removable": "0"} | more)  # fmt: skip
-    tree.link(f"{path}/device", path.rpartition("/block/")[0])
-
-
-def test_a_size_counts_512_bytes_a_sector_whatever_the_block_size(tree: Tree) -> None:
-    disk(tree, queue__logical_block_size="4096", queue__physical_block_size="4096", queue__rotational="0")
-    found = facts(tree, "block_sda")
-    assert (found["storage.size"], found["block.size"]) == (512_000, 512_000)
-    assert (found["storage.block_size.logical"], found["storage.drive_type"], found["storage.bus"]) == (
-        4096,
-        "ssd",
-        "ata",
-    )
-    assert (found["block.node.major"], found["block.node.minor"], found["devnode"]) == (8, 0, ["/dev/sda"])
-
-
-def test_a_scsi_disk_has_its_serial_from_the_page_that_the_kernel_keeps(tree: Tree) -> None:
-    disk(tree)
-    unit = (tree.sys / DISK).parent.parent
-    (unit / "vpd_pg80").write_bytes(b"\x00\x80\x00\x0a  5VE12345" + b"junk")
-    for name, value in (
-        ("vendor", "ATA     "),
-        ("model", "ST9500325AS   "),
-        ("wwid", "naa.5000c5001234abcd"),
-        ("rev", "BSM1"),
-    ):
-        (unit / name).write_text(f"{value}\n")
-    found = facts(tree, "block_sda")
-    assert (found["storage.serial"], found["storage.wwid"]) == ("5VE12345", "naa.5000c5001234abcd")
-    assert (found["storage.model"], found["storage.firmware"]) == ("ST9500325AS", "BSM1")
-    assert "storage.vendor" not in found
-    assert look(tree)["block_sda"].identity == "block/wwid/naa.5000c5001234abcd"
-
-
-def test_a_partition_starts_where_its_disk_says_and_is_known_from_its_disk(tree: Tree) -> None:
-    disk(tree, serial="5VE12345")
-    tree.device(BLOCK, f"{DISK}/sda2", uevent="DEVTYPE=partition\nDEVNAME=sda2\nPARTUUID=0fc63daf-02\n", dev="8:2",
-                size="100", start="2048", partition="2", ro="1")  # fmt: skip
-    tree.udev("b8:2", ID_FS_TYPE="ext4", ID_FS_LABEL_ENC=r"my\x20root", ID_FS_UUID="f00")
-    (tree.sys / DISK / "sda2/uevent").write_text("DEVTYPE=partition\nMAJOR=8\nMINOR=2\nPARTUUID=0fc63daf-02\n")
-    found = facts(tree, "block_sda2")
-    assert (found["volume.number"], found["volume.start"], found["volume.uuid"]) == (2, 1 << 20, "0fc63daf-02")
-    assert (found["block.filesystem"], found["block.label"], found["block.read_only"]) == ("ext4", "my root", True)
-    assert look(tree)["block_sda2"].identity == "block/place/block%2Fserial%2F5VE12345%2F2"
-
-
-def test_an_optical_drive_has_no_size_but_its_medium_has(tree: Tree) -> None:
-    disk(tree, removable="1", size="2097151")
-    (tree.sys / DISK / "device/type").write_text("5\n")
-    found = facts(tree, "block_sda")
-    assert (found["storage.drive_type"], found["removable.media"]) == ("cdrom", False)
-    assert not {"storage.size", "block.size", "removable.size"} & set(found)
-
-
-@pytest.mark.parametrize("name", ["loop0", "ram0", "zram0"])
-def test_what_the_kernel_made_in_advance_comes_in_when_it_has_a_size(tree: Tree, name: str) -> None:
-    folder = tree.device(BLOCK, f"devices/virtual/block/{name}", uevent="DEVTYPE=disk\n", size="0", dev="7:0")
-    assert f"block_{name}" not in look(tree)
-    (folder / "size").write_text("8\n")
-    assert facts(tree, f"block_{name}")["block.size"] == 4096
-    assert "storage" not in capabilities(tree, f"block_{name}")
-
-
-def test_a_loop_device_is_known_by_its_file_and_a_zram_has_an_algorithm(tree: Tree) -> None:
-    tree.device(BLOCK, "devices/virtual/block/loop0", uevent="DEVTYPE=disk\n", size="8", loop__backing_file="/a.img",
-                loop__offset="512")  # fmt: skip
-    tree.device(
-        BLOCK, "devices/virtual/block/zram0", uevent="DEVTYPE=disk\n", size="8", comp_algorithm="lzo [lz4] zstd"
-    )
-    assert look(tree)["block_loop0"].identity == "block/guid/%2Fa.img"
-    assert facts(tree, "block_loop0")["loop.offset"] == 512
-    assert facts(tree, "block_zram0")["zram.algorithm"] == "lz4"
 
 
 WORDS = " 0 0 0 0"  # so that what comes before is the word of keys 256 to 319

@@ -18,6 +18,9 @@ REMOTE = f"{VIRTUAL}/rport-7:0-1"
 TARGET = f"{REMOTE}/target7:0:0"
 UNIT = f"{TARGET}/7:0:0:0"
 INPUT = f"{HBA}/input/input4"
+CONTROLLERS = "devices/virtual/nvme-fabrics/ctl"
+HEAD = "devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1"
+ENCLOSURE = f"{HBA}/host0/target0:0:9/0:0:9:0/enclosure/0:0:9:0"
 
 
 @pytest.fixture
@@ -28,6 +31,8 @@ def tree(tmp_path: Path) -> Tree:
         made.device("bus/scsi/devices", path)
     made.device("class/block", f"{UNIT}/block/sda", uevent="DEVTYPE=disk\n", dev="8:0", size="8")
     made.device("class/input", INPUT, name="Keys")
+    made.device("class/block", HEAD, uevent="DEVTYPE=disk\n")
+    made.device("class/nvme-subsystem", HEAD.rpartition("/")[0])
     return made
 
 
@@ -39,19 +44,20 @@ ROWS = [
     ("fc_host", f"{PORT}/fc_host/host6", {PORT}),
     ("fc_host", f"{VIRTUAL}/fc_host/host7", {VIRTUAL, PORT}),
     ("fc_vports", f"{PORT}/vport-6:0-0/fc_vports/vport-6:0-0", {VIRTUAL, PORT}),
-    ("fc_remote_ports", f"{REMOTE}/fc_remote_ports/rport-7:0-1", {TARGET}),
+    ("fc_remote_ports", f"{REMOTE}/fc_remote_ports/rport-7:0-1", {TARGET, UNIT}),
     ("fc_transport", f"{TARGET}/fc_transport/target7:0:0", {TARGET}),
     ("iscsi_host", f"{PORT}/iscsi_host/host6", {PORT}),
     ("sas_host", f"{PORT}/sas_host/host6", {PORT}),
     ("spi_host", f"{PORT}/spi_host/host6", {PORT}),
     ("spi_transport", f"{TARGET}/spi_transport/target7:0:0", {TARGET}),
+    ("nvme", f"{CONTROLLERS}/nvme1", {HEAD}),
     ("input", f"{INPUT}/event3", {INPUT}),
     ("pci", f"{HBA[:-1]}1", {HBA}),
 ]
 
 
 def test_every_line_of_the_table_is_in_the_table_of_this_test() -> None:
-    assert {subsystem for subsystem, _, _ in ROWS} == set(FEEDS)
+    assert {subsystem for subsystem, _, _ in ROWS} | {"enclosure"} == set(FEEDS)
 
 
 @pytest.mark.parametrize("subsystem, path, fed", ROWS)
@@ -63,7 +69,20 @@ def test_what_a_device_feeds_is_known_by_its_path_though_it_be_gone(
         tree.device(f"bus/{subsystem}/devices" if subsystem == "pci" else f"class/{subsystem}", path)
         if subsystem == "pci":
             tree.link(f"{path}/physfn", HBA)
+        if subsystem == "nvme":
+            (tree.sys / path / "nvme0c1n1").mkdir()
     assert {f"/sys/{one}" for one in fed} == set(fed_by(HostView(str(tree.sys)), f"/sys/{path}"))
+
+
+def test_an_enclosure_feeds_the_disks_in_its_bays_and_none_when_it_is_gone(tree: Tree) -> None:
+    tree.device("class/enclosure", ENCLOSURE, id="0x5000c5001234abcd")
+    for slot in ("Slot 01", "Slot 02"):
+        tree.device("class/enclosure", f"{ENCLOSURE}/{slot}")
+    tree.link(f"{ENCLOSURE}/Slot 02/device", UNIT)
+    host = HostView(str(tree.sys))
+    assert fed_by(host, f"/sys/{ENCLOSURE}") == [f"/sys/{UNIT}/block/sda"]
+    shutil.rmtree(tree.sys / ENCLOSURE)
+    assert fed_by(host, f"/sys/{ENCLOSURE}") == []
 
 
 def test_what_feeds_nothing_has_no_path_to_offer(tree: Tree) -> None:

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwcensus.classes.block import Block, Dm, Loop, Volume
+from hwcensus.classes.block import Bcache, Block, Dm, Loop, Md, Volume
 from hwcensus.classes.net import Net
+from hwcensus.classes.nvme import Nvme
 from hwcensus.classes.pci import PciBus
+from hwcensus.classes.scsi_target import FcRemotePort, ScsiTarget
 from hwcensus.classes.scsihost import Fc, ScsiHost
 from hwcensus.classes.storage import Storage
 from hwcensus.classes.usb import UsbBus
@@ -16,6 +18,7 @@ from hwcensus.device import Device
 from hwcensus.identity import (
     Subject,
     assign_identities,
+    identifies,
     identity_of,
     is_bogus,
     own_identifiers,
@@ -37,6 +40,8 @@ def disk(path: str, *own: tuple[str, str]) -> Subject:
 
 MAC = "52:54:00:12:34:56"
 STORAGE = Storage(wwid="naa.5000c5001234abcd", serial="5VE12345")
+SAN = Storage(wwid="naa.60060e80056f7000", wwid_san=True)
+TARGET = ScsiTarget(host=5, bus=0, target=0, nested=(FcRemotePort(wwpn="50060e80056f7001"),))
 USB = UsbBus(vendor=1155, product=8214, serial="0123", bus="003", dev="005")
 
 
@@ -59,11 +64,19 @@ class Own:
             Device(name="n", capabilities=(ScsiHost(nested=(Fc(wwnn="20" * 8, wwpn="21" * 8),)),)),
             (("wwpn", "21" * 8),),
         ),
+        Own("scsi", Device(name="n", capabilities=(ScsiHost(nested=(Fc(wwpn="31" * 8),)),)), ()),
+        Own("scsi", Device(name="n", capabilities=(TARGET,)), ()),
         Own(
             "block",
             Device(name="n", capabilities=(STORAGE,)),
             (("wwid", "naa.5000c5001234abcd"), ("serial", "5VE12345")),
         ),
+        Own("scsi_tape", Device(name="n", capabilities=(Storage(serial="5VE12345"),)), (("serial", "5VE12345"),)),
+        Own("block", Device(name="n", capabilities=(SAN,)), (("wwid", "naa.60060e80056f7000"),)),
+        Own("nvme", Device(name="n", capabilities=(Nvme(model="970 PRO", serial="S6"),)), (("serial", "970 PRO:S6"),)),
+        Own("block", Device(name="n", capabilities=(Block(nested=(Md(uuid="a:b"),)),)), (("guid", "a:b"),)),
+        Own("block", Device(name="n", capabilities=(Block(nested=(Bcache(uuid="0b-1"),)),)), (("guid", "0b-1"),)),
+        Own("block", Device(name="n", capabilities=(Storage(wwid="eui.0000000000000000"),)), ()),
         Own("block", Device(name="n", capabilities=(Storage(serial="To be filled by O.E.M."),)), ()),
         Own("block", Device(name="n", capabilities=(Block(nested=(Dm(uuid="LVM-x1"),)),)), (("guid", "LVM-x1"),)),
         Own("block", Device(name="n", capabilities=(Block(nested=(Loop(backing_file="/a"),)),)), (("guid", "/a"),)),
@@ -111,6 +124,12 @@ def test_bytes_that_are_not_harmless_are_percent_encoded() -> None:
         ("sdab12", "sd12"),
         ("rport-5:0-1", "rport-:0"),
         ("vport-5:0-3", "vport-:0"),
+        ("end_device-4:0", "end_device-:0"),
+        ("port-4:0:1", "port-:0:1"),
+        ("session1", "session"),
+        ("ctlr_0", "ctlr_"),
+        ("nvme-subsys0", "nvme-subsys"),
+        ("cciss!c0d1p2", "d1p2"),
         ("target5:0:1", "target:0:1"),
         ("5:0:1:2", ":0:1:2"),
         ("usb3", "usb"),
@@ -235,6 +254,15 @@ def test_a_serial_that_says_nothing_is_bogus(serial: str) -> None:
 @pytest.mark.parametrize("serial", ["5VE12345", "01", "VMware-56 4d", "S1"])
 def test_a_serial_that_says_something_is_not(serial: str) -> None:
     assert not is_bogus(serial)
+
+
+@pytest.mark.parametrize(
+    "wwn, identifying",
+    [("10000000c9831b9e", True), ("2101001b32a9da4e", True), ("50060e80056f7001", True), ("c000000000000001", True),
+     ("0000000000000000", False), ("ffffffffffffffff", False), ("60060e80056f7001", False), ("112233", False)],
+)  # fmt: skip
+def test_a_wwn_has_16_digits_of_a_kind_that_somebody_deals(wwn: str, identifying: bool) -> None:
+    assert identifies("wwpn", wwn) is identifying
 
 
 PATHS = st.sampled_from(

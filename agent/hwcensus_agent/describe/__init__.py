@@ -51,6 +51,7 @@ DESCRIBERS: Mapping[tuple[str, str], Describer] = {
     ("scsi", "scsi_device"): scsi.describe_unit,
     ("scsi", ""): scsi.describe_unit,  # kernels before 2.6.26 have logical units only, and give no DEVTYPE
     ("scsi_generic", ANY): scsi.describe_generic,
+    ("scsi_tape", ANY): storage.describe_tape,
     ("nvme", ANY): nvme.describe,
     ("input", ANY): input.describe,
     ("sound", ANY): sound.describe,

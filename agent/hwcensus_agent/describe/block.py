@@ -4,12 +4,26 @@ What the drive itself is, is in `storage.py`. The device itself is not read: fil
 """
 
 import re
+from collections.abc import Callable, Mapping
 
-from hwcensus.classes.block import Block, BlockState, Dm, Loop, Md, Volume, Zram
+from hwcensus.classes.block import (
+    Bcache,
+    BcacheState,
+    Block,
+    BlockState,
+    Dm,
+    DmState,
+    Loop,
+    Md,
+    MdState,
+    Volume,
+    Zram,
+)
 from hwcensus.device import Capability
 from hwcensus_agent.describe import storage
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, flag, number, stated, text, udev, uevent, worked_out
+from hwcensus_agent.describe.drive_ids import decoded
+from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, number, stated, text, udev, uevent, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -19,14 +33,14 @@ SECTOR = 512  # bytes: sysfs counts in these whatever the device's own block siz
 _MADE_IN_ADVANCE = re.compile(r"(loop|ram|zram)\d+")
 
 
-def node(part: int) -> From:
+def node(part: int, key: str) -> From:
     """Major or minor number of the node."""
 
     def read(view: View, _: HostView) -> int | None:
         found = view.text("dev")
         return None if found is None else int(found.split(":")[part])
 
-    return stated(read, sysfs="`dev`")
+    return first(stated(read, sysfs="`dev`"), hal(key))
 
 
 @worked_out(sysfs="`size` times 512; of an optical drive it is the medium's, and state")
@@ -37,7 +51,13 @@ def size(view: View, _: HostView) -> int | None:
 
 @worked_out(udev="`ID_FS_LABEL_ENC`")
 def label(view: View, _: HostView) -> str | None:
-    return storage.decoded(view.udev("ID_FS_LABEL_ENC"))
+    return decoded(view.udev("ID_FS_LABEL_ENC"))
+
+
+@worked_out(sysfs="names in the folder `slaves`")
+def slaves(view: View, host: HostView) -> tuple[str, ...]:
+    targets = (view.link(f"slaves/{name}") for name in view.children("", "slaves"))
+    return tuple(sorted(name for target in targets if (name := host.name_of(target)) is not None))
 
 
 @worked_out(sysfs="`partition`", path="the end of the kernel's name")
@@ -46,37 +66,92 @@ def partition_number(view: View, _: HostView) -> int | None:
     return int(found) if found else None
 
 
-@worked_out(sysfs="`comp_algorithm`, the one in brackets")
-def algorithm(view: View, _: HostView) -> str | None:
-    found = re.search(r"\[(.+?)\]", view.text("comp_algorithm") or "")
-    return None if found is None else found[1]
+def chosen(attribute: str) -> From:
+    """Of several words the one in brackets."""
+
+    def read(view: View, _: HostView) -> str | None:
+        found = re.search(r"\[(.+?)\]", view.text(attribute) or "")
+        return None if found is None else found[1]
+
+    return stated(read, sysfs=f"`{attribute}`, the one in brackets")
 
 
-BLOCK = Facts(Block, major=node(0), minor=node(1), size=size, read_only=flag("ro"))
+def unless(nothing: str, source: From) -> From:
+    """The value, but for the word by which the kernel says that there is none."""
+    return From(lambda view, host: None if (found := source.read(view, host)) == nothing else found, source.origins)
 
-STATE = Facts(BlockState, Block, filesystem=udev("ID_FS_TYPE"), label=label, uuid=udev("ID_FS_UUID"))
+
+@worked_out(sysfs="`md/uuid`, as mdadm writes it")
+def array_uuid(view: View, _: HostView) -> str | None:
+    digits = (view.text("md/uuid") or "").replace("-", "").lower()
+    return ":".join(re.findall("[0-9a-f]{8}", digits)) if digits.strip("0") else None
+
+
+BLOCK = Facts(
+    Block,
+    major=node(0, "block.major"),
+    minor=node(1, "block.minor"),
+    size=first(size, hal("volume.size", least=1), hal("storage.size", least=1)),
+    read_only=flag("ro"),
+)
+
+STATE = Facts(
+    BlockState,
+    Block,
+    filesystem=first(udev("ID_FS_TYPE"), hal("volume.fstype")),
+    label=first(label, hal("volume.label")),
+    uuid=first(udev("ID_FS_UUID"), hal("volume.uuid")),
+    slave=slaves,
+)
 
 VOLUME = Facts(
     Volume,
-    number=partition_number,
-    start=number("start", times=SECTOR),
-    partition_type=udev("ID_PART_ENTRY_TYPE"),
-    uuid=first(udev("ID_PART_ENTRY_UUID"), uevent("PARTUUID")),
+    number=first(partition_number, hal("volume.partition.number")),
+    start=first(number("start", times=SECTOR), hal("volume.partition.start")),
+    partition_type=first(udev("ID_PART_ENTRY_TYPE"), hal("volume.partition.type")),
+    uuid=first(udev("ID_PART_ENTRY_UUID"), uevent("PARTUUID"), hal("volume.partition.uuid")),
 )
 
-#: What software makes of a block device, by the folder or attribute that only this kind has.
-MADE: dict[str, Facts[Loop] | Facts[Zram] | Facts[Dm] | Facts[Md]] = {
-    "loop": Facts(Loop, backing_file=text("loop/backing_file"), offset=number("loop/offset")),
-    "comp_algorithm": Facts(Zram, algorithm=algorithm),
-    "dm": Facts(Dm, name=text("dm/name"), uuid=text("dm/uuid")),
-    "md": Facts(Md, level=text("md/level"), uuid=udev("MD_UUID")),
+LOOP = Facts(
+    Loop,
+    backing_file=text("loop/backing_file"),
+    offset=number("loop/offset"),
+    size_limit=number("loop/sizelimit", least=1),
+)
+ZRAM = Facts(Zram, algorithm=chosen("comp_algorithm"), backing_device=unless("none", text("backing_dev")))
+DM = Facts(Dm, name=text("dm/name"), uuid=text("dm/uuid"))
+DM_STATE = Facts(DmState, Dm, suspended=flag("dm/suspended"))
+MD = Facts(
+    Md,
+    level=text("md/level"),
+    disks=number("md/raid_disks", least=1),
+    chunk=number("md/chunk_size", least=1),
+    metadata=unless("none", text("md/metadata_version")),
+    uuid=first(udev("MD_UUID"), array_uuid),
+)
+MD_STATE = Facts(MdState, Md, degraded=number("md/degraded"))
+BCACHE = Facts(
+    Bcache, mode=chosen("bcache/cache_mode"), label=text("bcache/label"), uuid=text("bcache/backing_dev_uuid")
+)
+BCACHE_STATE = Facts(BcacheState, Bcache, cache=text("bcache/state"))
+
+#: What software makes of a block device, by the beginning of the kernel's name and a folder or attribute.
+MADE: Mapping[tuple[str, str], Callable[[View, HostView], Capability | None]] = {
+    ("loop", "loop"): LOOP.of,
+    ("zram", "comp_algorithm"): ZRAM.of,
+    ("dm-", "dm"): lambda view, host: DM.of(view, host, state=DM_STATE.of(view, host)),
+    ("md", "md"): lambda view, host: MD.of(view, host, state=MD_STATE.of(view, host)),
+    ("bcache", "bcache"): lambda view, host: BCACHE.of(view, host, state=BCACHE_STATE.of(view, host)),
 }
 
 
 def describe_disk(view: View, host: HostView) -> Description | None:
     if view.text("hidden") == "1" or (_is_made_in_advance(view) and int(view.text("size") or 0) == 0):
         return None
-    made = next((facts.of(view, host) for sign, facts in MADE.items() if view.has(sign)), None)
+    name = view.kernel_name
+    made = next(
+        (of(view, host) for (named, sign), of in MADE.items() if name.startswith(named) and view.has(sign)), None
+    )
     return Description(capabilities=_present(storage.describe(view, host), _block(view, host, made)))
 
 

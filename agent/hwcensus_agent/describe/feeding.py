@@ -50,9 +50,32 @@ def adapter_and_virtual_port(host: HostView, path: str) -> list[str]:
     return [one for vport in owner(host, path) for one in (vport.rpartition("/")[0], *below(host, vport, "host"))]
 
 
-def targets(host: HostView, path: str) -> list[str]:
-    """Those behind a remote port."""
-    return [one for port in owner(host, path) for one in below(host, port, "target")]
+def targets_and_units(host: HostView, path: str) -> list[str]:
+    """Those behind a remote port: units are blocked and offline with it."""
+    found = [one for port in owner(host, path) for one in below(host, port, "target")]
+    return [*found, *(unit for one in found for unit in below(host, one, one.rpartition("/target")[2] + ":"))]
+
+
+def disks_in_bays(host: HostView, path: str) -> list[str]:
+    """Those in an enclosure that is there."""
+    units = (sysfs.target(f"{host.folder(bay)}/device", host.root) for bay in below(host, path, ""))
+    return [disk for unit in units if unit is not None for disk in disks(host, unit)]
+
+
+def namespaces(host: HostView, path: str) -> list[str]:
+    """Those of several paths that a controller has one to; of one that is gone, all that have several."""
+    if host.is_there(key_of(path)):
+        found = (re.fullmatch(r"(nvme\d+)c\d+(n\d+)", one.rpartition("/")[2]) for one in below(host, path, "nvme"))
+        blocks = (f"{host.root}/class/block/{name[1]}{name[2]}" for name in found if name is not None)
+        return [head for block in blocks if (head := sysfs.target(block, host.root)) is not None]
+    folder = f"{host.root}/class/nvme-subsystem"
+    subsystems = (sysfs.target(f"{folder}/{name}", host.root) for name in sysfs.children(folder, "nvme-subsys"))
+    return [
+        head
+        for subsystem in subsystems
+        for head in (() if subsystem is None else below(host, subsystem, "nvme"))
+        if re.search(r"/nvme\d+n\d+$", head)
+    ]
 
 
 def physical_function(host: HostView, path: str) -> list[str]:
@@ -79,18 +102,24 @@ FEEDS: Mapping[str, Feeds] = {
     "scsi": disks,
     "fc_host": port_and_adapter,
     "fc_vports": adapter_and_virtual_port,
-    "fc_remote_ports": targets,
+    "fc_remote_ports": targets_and_units,
     "fc_transport": owner,
     "iscsi_host": owner,
     "sas_host": owner,
     "spi_host": owner,
     "spi_transport": owner,
+    "enclosure": disks_in_bays,
+    "nvme": namespaces,
     "input": input_device,
     "pci": physical_function,
 }
 
-#: Kernel name of a device that sits on a bus → subsystem. The folder of a class device tells its class.
-_ON_BUS = ((re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"), "pci"), (re.compile(r"(\d+:){3}\d+"), "scsi"))
+#: Kernel name → subsystem, of devices that are in no folder of their class.
+_BY_NAME = (
+    (re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"), "pci"),
+    (re.compile(r"(\d+:){3}\d+"), "scsi"),
+    (re.compile(r"nvme\d+"), "nvme"),
+)
 
 
 def fed_by(host: HostView, path: str) -> list[str]:
@@ -109,4 +138,4 @@ def _subsystem(path: str) -> str:
         return above
     if re.fullmatch(r"input\d+", above):
         return "input"
-    return next((subsystem for sign, subsystem in _ON_BUS if sign.fullmatch(name)), "")
+    return next((subsystem for sign, subsystem in _BY_NAME if sign.fullmatch(name)), "")
