@@ -14,7 +14,7 @@ from hwcensus import codec
 from hwcensus.device import Device
 from hwcensus.identity import Subject, assign_identities, identity_of, may_still_be, own_identifiers, place_of
 from hwcensus.names import COMPUTER, assign_names
-from hwcensus_agent import sysfs
+from hwcensus_agent import board, sysfs
 from hwcensus_agent.bounded import Bounded
 from hwcensus_agent.carry import carry_over, stayed
 from hwcensus_agent.describe import is_candidate
@@ -126,6 +126,7 @@ class Enumerator:
         """
         host = self._host()
         found = {path: subsystem for path, subsystem in self._list(host) if self._is_candidate(subsystem)}
+        found |= board.parts(host, map(path_of, identities or ()))
         found[DEVICES] = COMPUTER
         self._holders.clear()
         keys = frozenset(map(key_of, found))

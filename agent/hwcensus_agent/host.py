@@ -4,16 +4,18 @@ One a look: what it read once holds for the whole look.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from hwcensus.errors import HwcensusError
 from hwcensus.fact import original, printable
-from hwcensus_agent import hwdb, sysfs
+from hwcensus_agent import board, hwdb, processors, smbios, sysfs
 from hwcensus_agent.ethtool import Ethtool
 from hwcensus_agent.hal.device import HalDevice
+from hwcensus_agent.processors import Topology
 from hwcensus_agent.rtnetlink import Link, RouteSocket
+from hwcensus_agent.smbios import Structure
 from hwcensus_agent.sources.udev import wanted_group
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.udev_database import UdevDatabase
@@ -53,7 +55,8 @@ class HostView:
     def view(self, syspath: str, subsystem: str) -> View:
         said = self.hal.get(syspath)
         if said is None:
-            return View(root=self.root, syspath=syspath, subsystem=subsystem, database=self.database)
+            part = board.part_at(syspath)
+            return View(root=self.root, syspath=syspath, subsystem=subsystem, database=self.database, part=part)
         return View(
             root=self.root, syspath=syspath, subsystem=subsystem, database=self.database,
             hal=said.properties, devtype=said.kind[1],
@@ -66,6 +69,8 @@ class HostView:
 
     def subsystem(self, syspath: str) -> str:
         """The kernel's subsystem; empty where there is no such device any more. Kernels before 2.6.25 say `bus`."""
+        if (part := board.part_at(syspath)) is not None:
+            return part.subsystem
         if not self.has_sysfs:
             return self.hal[syspath].kind[0] if syspath in self.hal else ""
         folder = self.folder(syspath)
@@ -78,7 +83,8 @@ class HostView:
 
     def folder(self, syspath: str) -> str:
         """Where the device's folder is in this file system."""
-        return self.root + syspath.removeprefix(SYS)
+        part = board.part_at(syspath)
+        return self.root + (syspath if part is None else part.folder).removeprefix(SYS)
 
     def is_there(self, key: str) -> bool:
         if not self.has_sysfs:
@@ -117,6 +123,21 @@ class HostView:
     def listed(self, modalias: str | None, key: str) -> str | None:
         """The same for what is not the device itself. The lists are this machine's: of a recording they say nothing."""
         return hwdb.lookup(modalias, key) if modalias is not None and self.live else None
+
+    @cached_property
+    def topology(self) -> Topology:
+        """Packages and their CPUs. Raises Unreadable."""
+        return processors.topology(self.root)
+
+    @cached_property
+    def cpuinfo(self) -> Mapping[int, Mapping[str, str]]:
+        """Package → what /proc/cpuinfo says of one of its CPUs; nothing of a recording. Raises Unreadable."""
+        return processors.cpuinfo(self.topology.packages) if self.live else {}
+
+    @cached_property
+    def memory_devices(self) -> Sequence[Structure]:
+        """SMBIOS's memory devices, empty slots too, in the firmware's order. Raises Unreadable."""
+        return smbios.of_type(self.root, smbios.MEMORY_DEVICE)
 
     @cached_property
     def slots(self) -> Mapping[str, str]:

@@ -38,6 +38,17 @@ def read(path: str, *, absent: frozenset[int] = frozenset(), limit: int = PAGE) 
         raise Unreadable(f"{path}: {error.strerror}") from error
 
 
+def read_whole(path: str, *, limit: int) -> bytes | None:
+    """The same of an attribute that is longer than a page: the kernel gives a page at a time. No more than `limit`."""
+    try:
+        with open(path, "rb") as attribute:  # noqa: PTH123 - as `read` does
+            return attribute.read(limit)
+    except OSError as error:
+        if error.errno in ABSENT:
+            return None
+        raise Unreadable(f"{path}: {error.strerror}") from error
+
+
 def variables(raw: bytes) -> dict[str, bytes]:
     """The `KEY=value` lines of a uevent file."""
     pairs = (line.partition(b"=") for line in raw.splitlines())

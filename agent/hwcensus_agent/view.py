@@ -10,6 +10,7 @@ from copy import copy
 
 from hwcensus.fact import Value, printable
 from hwcensus_agent import sysfs
+from hwcensus_agent.board import Part
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.udev_database import UdevDatabase
 
@@ -31,15 +32,18 @@ class View:
         database: UdevDatabase | None = None,
         hal: Mapping[str, HalValue] | None = None,
         devtype: str | None = None,
+        part: Part | None = None,
     ) -> None:
         """`root` is what serves as /sys, without symlinks; `syspath` begins with "/sys" whatever `root` is. `hal` are
-        the properties that a hald has of the device; `devtype` is what it is where no uevent says so."""
+        the properties that a hald has of the device; `devtype` is what it is where no uevent says so; `part` what it
+        is, if it is no device of the kernel's."""
         self.syspath = syspath
         self.subsystem = subsystem
         #: Paths of the facts that could not be read; describers add to it.
         self.unread: set[str] = set()
         self._root = root
-        self._folder = root + syspath.removeprefix("/sys")
+        self._part = part
+        self._folder = root + (syspath if part is None else part.folder).removeprefix("/sys")
         self._database = database
         self._hal = hal or {}
         self._devtype = devtype
@@ -69,6 +73,8 @@ class View:
     @property
     def kernel_name(self) -> str:
         """The name that the kernel gives it; in its folder's name `!` stands for `/`."""
+        if self._part is not None:
+            return str(self._part.number)
         return os.path.basename(self.syspath).replace("!", "/")  # noqa: PTH119 - once a device, it adds up
 
     @property

@@ -163,7 +163,7 @@ def place_of(path: str, below: str | None = None, below_identity: str | None = N
     if below is not None and below_identity is not None:
         relative = path[len(below) + 1 :].removeprefix(below.rpartition("/")[2])
         return "/".join([below_identity, *map(reduce_component, _without_dealt_name(path, relative.split("/")))])
-    parts = path.removeprefix("/sys/devices/").split("/")
+    parts = path.removeprefix("/sys/").removeprefix("devices/").split("/")
     return "/".join(map(reduce_component, _without_dealt_name(path, parts)))
 
 

@@ -19,7 +19,7 @@ TREES = ("systemd-thinkpad-t60", "hwloc-40intel64-2g2n4c+pci", "hwloc-2pa-pcidom
 UMOCKDEV = ("usbkbd", "synaptics-touchpad", "canon-powershot-sx200", "fcserver", "desktop", "vmware")
 ALL = (*TREES, *UMOCKDEV)
 #: Devices of the ThinkPad T60, itself included.
-T60 = 118
+T60 = 119
 
 
 def sysroot_of(recording: str) -> Path:

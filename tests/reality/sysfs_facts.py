@@ -216,6 +216,17 @@ def expected(sysroot: Path) -> Iterator[tuple[str, Path, Facts]]:
             folder = entry.resolve()
             if belongs(folder):
                 yield f"/sys/{folder.relative_to(root)}", folder, facts(folder)
+    yield from processors(root / "devices/system/cpu")
+
+
+def processors(cpus: Path) -> Iterator[tuple[str, Path, Facts]]:
+    """The same of the processors: a core is known by its number within its die."""
+    folders = [path.parent for path in cpus.glob("cpu[0-9]*/topology/physical_package_id")]
+    for package in {number(folder, "physical_package_id") for folder in folders}:
+        its = [folder for folder in folders if number(folder, "physical_package_id") == package]
+        cores = {(number(folder, "die_id"), number(folder, "core_id")) for folder in its}
+        facts = present(processor__package=package, processor__cores=len(cores), processor__threads=len(its))
+        yield f"/sys/devices/system/cpu#{package}", cpus, facts
 
 
 def check(sysroot: Path, devices: tuple[Described, ...], *, besides: frozenset[str] = frozenset()) -> int:

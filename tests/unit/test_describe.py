@@ -11,7 +11,6 @@ from hwcensus.classes import BUSES, CAPABILITIES
 from hwcensus.document import JsonValue
 from hwcensus.fact import facts_of
 from hwcensus_agent import describe
-from hwcensus_agent.describe import memory
 from tests.unit.sysfs_tree import Tree, facts, look
 
 PCI = "devices/pci0000:00/0000:00:03.0"
@@ -169,15 +168,6 @@ def test_a_virtio_device_has_a_type_with_a_name(tree: Tree) -> None:
     tree.device("bus/virtio/devices", f"{PCI}/virtio0", vendor="0x1af4", device="0x0001")
     found = facts(tree, "virtio_virtio0")
     assert (found["virtio.vendor"], found["virtio.product"], found["virtio.product_name"]) == (0x1AF4, 1, "network")
-
-
-@pytest.mark.parametrize(
-    "size, extended, expected",
-    [(0, 0, 0), (0xFFFF, 0, 0), (4096, 0, 4096 << 20), (0x8000 | 512, 0, 512 << 10), (0x7FFF, 65536, 65536 << 20)],
-)
-def test_a_memory_module_has_the_size_that_smbios_says(size: int, extended: int, expected: int) -> None:
-    entry = bytes([17, 0x22]) + bytes(10) + size.to_bytes(2, "little") + bytes(14) + extended.to_bytes(4, "little")
-    assert memory.module_size(entry) == expected
 
 
 def test_memory_without_smbios_is_the_sum_of_the_blocks_that_are_online(tree: Tree) -> None:

@@ -9,13 +9,13 @@ from hwcensus.device import Device
 from hwcensus.document import JsonValue
 from hwcensus_agent import hwdb, ids
 from hwcensus_agent.describe import pci
-from hwcensus_agent.enumerate import enumerate_host
 from hwcensus_agent.host import HostView
 from tests.fixtures import hal_recording
-from tests.unit.sysfs_tree import Tree
+from tests.unit.sysfs_tree import Tree, facts, look
 from tests.unit.test_vpd import written
 
 HOME = "bus/pci/devices"
+NAME = "pci_0000_00_03_0"
 PATH = "devices/pci0000:00/0000:00:03.0"
 BRIDGE = "devices/pci0000:00/0000:00:1c.0"
 
@@ -29,15 +29,9 @@ def function(tree: Tree, path: str = PATH, **more: str) -> Path:
     return tree.device(HOME, path, **({"vendor": "0x8086", "device": "0x1572"} | more))
 
 
-def facts(tree: Tree, name: str = "pci_0000_00_03_0") -> dict[str, JsonValue]:
-    (device,) = [one for one in enumerate_host(sysroot=str(tree.sys)).devices if one.name == name]
-    survey = document.survey(device.element)
-    return {**survey.frame, **survey.facts, **survey.state}
-
-
 def unread(tree: Tree) -> set[str]:
-    (device,) = [one.device for one in enumerate_host(sysroot=str(tree.sys)).devices if one.name != "computer"]
-    return set() if device.state is None else set((device.state.unread or "").split())
+    state = look(tree)[NAME].device.state
+    return set() if state is None else set((state.unread or "").split())
 
 
 def only(found: dict[str, JsonValue], *paths: str) -> dict[str, JsonValue]:
@@ -67,14 +61,14 @@ def test_of_config_space_come_the_port_of_the_link_and_what_an_old_kernel_does_n
     power = bytes([0x01, 0x48, 0, 0, 0, 0, 0, 0])
     folder = function(tree)
     (folder / "config").write_bytes(config(capabilities=power + express(port=7, speed=3, width=8)))
-    found = only(facts(tree), "pci.link.port", "pci.link.speed", "pci.link.width", "pci.revision")
+    found = only(facts(tree, NAME), "pci.link.port", "pci.link.speed", "pci.link.width", "pci.revision")
     assert found == {"pci.link.port": 7, "pci.link.speed": "8", "pci.link.width": 8, "pci.revision": 3}
 
 
 def test_what_the_kernel_tells_of_the_link_goes_before_config_space(tree: Tree) -> None:
     folder = function(tree, max_link_speed="16.0 GT/s PCIe", max_link_width="16", revision="0x05")
     (folder / "config").write_bytes(config(capabilities=express(port=1, speed=3, width=8)))
-    found = only(facts(tree), "pci.link.port", "pci.link.speed", "pci.link.width", "pci.revision")
+    found = only(facts(tree, NAME), "pci.link.port", "pci.link.speed", "pci.link.width", "pci.revision")
     assert found == {"pci.link.port": 1, "pci.link.speed": "16", "pci.link.width": 16, "pci.revision": 5}
 
 
@@ -96,7 +90,7 @@ def test_what_the_kernel_tells_of_the_link_goes_before_config_space(tree: Tree) 
 )
 def test_a_config_space_that_makes_no_sense_has_no_link(tree: Tree, raw: bytes) -> None:
     (function(tree) / "config").write_bytes(raw)
-    assert [path for path in facts(tree) if "link" in path] == []
+    assert [path for path in facts(tree, NAME) if "link" in path] == []
 
 
 def test_capabilities_that_only_root_may_read_leave_the_port_unread(tree: Tree) -> None:
@@ -114,21 +108,21 @@ def test_a_bridge_says_its_kind_and_the_buses_below_it(
 ) -> None:
     folder = function(tree, **{"class": code})
     (folder / "config").write_bytes(config(header=header, buses=b"\x00\x1e\x2f"))
-    found = only(facts(tree), "pci.bridge.type", "pci.bridge.secondary", "pci.bridge.subordinate")
+    found = only(facts(tree, NAME), "pci.bridge.type", "pci.bridge.secondary", "pci.bridge.subordinate")
     behind = {"pci.bridge.secondary": "1e", "pci.bridge.subordinate": "2f"}
     assert found == ({} if expected is None else {"pci.bridge.type": expected} | behind)
 
 
 def test_a_bridge_has_its_buses_from_the_kernel_where_that_tells(tree: Tree) -> None:
     function(tree, secondary_bus_number="30", subordinate_bus_number="47", **{"class": "0x060400"})
-    found = facts(tree)
+    found = facts(tree, NAME)
     assert (found["pci.bridge.secondary"], found["pci.bridge.subordinate"]) == ("1e", "2f")
 
 
 def test_vital_product_data_are_facts(tree: Tree) -> None:
     fields = {"PN": "MCX556A-EDAT", "SN": "MT2043K01234", "EC": "AC", "MN": "1022"}
     (function(tree) / "vpd").write_bytes(written("ConnectX-5 Ex", fields, {"YA": "IT-0815"}))
-    assert {path: value for path, value in facts(tree).items() if "vpd" in path} == {
+    assert {path: value for path, value in facts(tree, NAME).items() if "vpd" in path} == {
         "pci.vpd.name": "ConnectX-5 Ex", "pci.vpd.part": "MCX556A-EDAT", "pci.vpd.serial": "MT2043K01234",
         "pci.vpd.change_level": "AC", "pci.vpd.manufacturer": "1022", "pci.vpd.asset": "IT-0815",
     }  # fmt: skip
@@ -137,26 +131,26 @@ def test_vital_product_data_are_facts(tree: Tree) -> None:
 def test_vital_product_data_are_read_once_while_the_device_is_there(tree: Tree) -> None:
     folder = function(tree)
     (folder / "vpd").write_bytes(written("NIC", {"SN": "A1"}))
-    assert facts(tree)["pci.vpd.serial"] == "A1"
+    assert facts(tree, NAME)["pci.vpd.serial"] == "A1"
     with (folder / "vpd").open("r+b") as same_file:
         same_file.write(written("NIC", {"SN": "B2"}))
-    assert facts(tree)["pci.vpd.serial"] == "A1"
+    assert facts(tree, NAME)["pci.vpd.serial"] == "A1"
     (folder / "vpd").rename(folder / "kept, so that its number is not dealt again")
     (folder / "vpd").write_bytes(written("NIC", {"SN": "C3"}))
-    assert facts(tree)["pci.vpd.serial"] == "C3"
+    assert facts(tree, NAME)["pci.vpd.serial"] == "C3"
 
 
 def test_a_function_that_sleeps_is_not_woken(tree: Tree) -> None:
     folder = function(tree, power__runtime_status="suspended", max_link_speed="8.0 GT/s PCIe", revision="0x05")
     (folder / "config").write_bytes(config(capabilities=express(port=7, speed=3, width=8)))
     (folder / "vpd").write_bytes(written("NIC", {"SN": "A1"}))
-    assert "pci.link.port" not in facts(tree)
+    assert "pci.link.port" not in facts(tree, NAME)
     assert {"pci.link.port", "pci.vpd.serial"} <= unread(tree)
     assert not {"pci.link.speed", "pci.revision", "pci.bridge.secondary"} & unread(tree)
     (folder / "power/runtime_status").write_text("active\n")
-    assert facts(tree)["pci.vpd.serial"] == "A1"
+    assert facts(tree, NAME)["pci.vpd.serial"] == "A1"
     (folder / "power/runtime_status").write_text("suspended\n")
-    assert (facts(tree)["pci.link.port"], facts(tree)["pci.vpd.serial"]) == (7, "A1")
+    assert (facts(tree, NAME)["pci.link.port"], facts(tree, NAME)["pci.vpd.serial"]) == (7, "A1")
 
 
 def test_the_slot_is_the_one_that_has_the_functions_address(tree: Tree) -> None:
@@ -178,7 +172,7 @@ def test_a_function_names_those_of_its_iommu_group_and_its_virtual_ones(tree: Tr
     for number, path in enumerate(others):
         tree.link(f"{PATH}/virtfn{1 - number}", path)
         tree.link(f"{path}/physfn", PATH)
-    found = facts(tree)
+    found = facts(tree, NAME)
     assert found["pci.iommu_group"] == 17
     assert found["pci.member"] == ["pci_0000_00_03_0", "pci_0000_00_03_1", "pci_0000_00_03_2"]
     assert found["pci.virt_function"] == ["pci_0000_00_03_1", "pci_0000_00_03_2"]
@@ -188,13 +182,13 @@ def test_a_function_names_those_of_its_iommu_group_and_its_virtual_ones(tree: Tr
 @pytest.mark.parametrize("text, expected", [("(null)", None), ("vfio-pci", "vfio-pci")])
 def test_a_driver_override_is_told_if_there_is_one(tree: Tree, text: str, expected: str | None) -> None:
     function(tree, driver_override=text)
-    assert facts(tree).get("pci.driver_override") == expected
+    assert facts(tree, NAME).get("pci.driver_override") == expected
 
 
 @pytest.mark.parametrize("lanes", ["0", "63", "255"])
 def test_a_width_that_no_link_can_have_is_none(tree: Tree, lanes: str) -> None:
     function(tree, current_link_width=lanes, max_link_width="4")
-    assert "pci.link_width" not in facts(tree)
+    assert "pci.link_width" not in facts(tree, NAME)
 
 
 IDS = """# a list

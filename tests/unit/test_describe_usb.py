@@ -10,11 +10,10 @@ from hwcensus.device import Device
 from hwcensus.document import JsonValue
 from hwcensus_agent import hwdb, ids
 from hwcensus_agent.describe import Describer, usb
-from hwcensus_agent.enumerate import Described, enumerate_host
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import HalValue
 from tests.fixtures import hal_recording
-from tests.unit.sysfs_tree import Tree
+from tests.unit.sysfs_tree import Tree, facts, look
 
 HOME = "bus/usb/devices"
 HUB = "devices/pci0000:00/0000:00:1d.0/usb1"
@@ -30,31 +29,21 @@ def device(tree: Tree, path: str = f"{HUB}/1-1", **more: str) -> None:
     tree.device(HOME, path, uevent="DEVTYPE=usb_device\n", **(attributes | more))
 
 
-def look(tree: Tree, name: str = "usb_1_1") -> Described:
-    (found,) = [one for one in enumerate_host(sysroot=str(tree.sys)).devices if one.name == name]
-    return found
-
-
-def facts(tree: Tree, name: str = "usb_1_1") -> Mapping[str, JsonValue]:
-    survey = document.survey(look(tree, name).element)
-    return {**survey.facts, **survey.state}
-
-
 @pytest.mark.parametrize("text, expected", [("480", "480"), ("1.5", "1.5"), ("20000", "20000"), ("unknown", None)])
 def test_a_speed_is_in_megabits_or_none(tree: Tree, text: str, expected: str | None) -> None:
     device(tree, speed=text)
-    assert facts(tree).get("usb.speed") == expected
+    assert facts(tree, "usb_1_1").get("usb.speed") == expected
 
 
 @pytest.mark.parametrize("text, expected", [(" 2.00", "2.00"), ("3.20", "3.20"), (" 1.1", "1.10"), ("ff.ff", None)])
 def test_a_version_has_two_decimals_or_is_left_out(tree: Tree, text: str, expected: str | None) -> None:
     device(tree, version=text)
-    assert facts(tree).get("usb.version") == expected
+    assert facts(tree, "usb_1_1").get("usb.version") == expected
 
 
 def test_a_device_without_a_configuration_has_none(tree: Tree) -> None:
     device(tree, bConfigurationValue="")
-    assert "usb.configuration" not in facts(tree)
+    assert "usb.configuration" not in facts(tree, "usb_1_1")
 
 
 @pytest.mark.parametrize(
@@ -70,14 +59,14 @@ def test_a_serial_that_makers_write_where_there_is_none_is_a_fact_but_nobodys_id
     tree: Tree, serial: str, identity: str
 ) -> None:
     device(tree, serial=serial)
-    assert facts(tree)["usb.serial"] == serial
-    assert look(tree).identity == identity
+    assert facts(tree, "usb_1_1")["usb.serial"] == serial
+    assert look(tree)["usb_1_1"].identity == identity
 
 
 def test_two_products_may_have_the_same_serial(tree: Tree) -> None:
     device(tree, serial="4C530001")
     device(tree, f"{HUB}/1-2", serial="4C530001", idProduct="5568")
-    assert look(tree, "usb_1_2").identity == "usb/serial/1921:21864:4C530001"
+    assert look(tree)["usb_1_2"].identity == "usb/serial/1921:21864:4C530001"
 
 
 def test_names_come_from_the_list_where_udev_has_no_database(

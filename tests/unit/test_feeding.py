@@ -21,6 +21,7 @@ INPUT = f"{HBA}/input/input4"
 CONTROLLERS = "devices/virtual/nvme-fabrics/ctl"
 HEAD = "devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1"
 ENCLOSURE = f"{HBA}/host0/target0:0:9/0:0:9:0/enclosure/0:0:9:0"
+CPUS = "devices/system/cpu"
 
 
 @pytest.fixture
@@ -33,6 +34,8 @@ def tree(tmp_path: Path) -> Tree:
     made.device("class/input", INPUT, name="Keys")
     made.device("class/block", HEAD, uevent="DEVTYPE=disk\n")
     made.device("class/nvme-subsystem", HEAD.rpartition("/")[0])
+    (made.sys / f"{CPUS}/cpu0/topology").mkdir(parents=True)
+    (made.sys / f"{CPUS}/cpu0/topology/physical_package_id").write_text("0\n")
     return made
 
 
@@ -53,6 +56,7 @@ ROWS = [
     ("nvme", f"{CONTROLLERS}/nvme1", {HEAD}),
     ("input", f"{INPUT}/event3", {INPUT}),
     ("pci", f"{HBA[:-1]}1", {HBA}),
+    ("cpu", f"{CPUS}/cpu3", {f"{CPUS}#0"}),
 ]
 
 

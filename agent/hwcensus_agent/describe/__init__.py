@@ -10,6 +10,7 @@ from hwcensus_agent.describe import (
     block,
     ccw,
     computer,
+    dimm,
     generic,
     input,
     link_kind,
@@ -19,6 +20,7 @@ from hwcensus_agent.describe import (
     nvme,
     pci,
     printer,
+    processor,
     scsi,
     scsi_target,
     scsihost,
@@ -39,6 +41,8 @@ ANY = "*"
 
 #: Subsystem and DEVTYPE as the uevent has it; `*` where the describer looks for itself.
 DESCRIBERS: Mapping[tuple[str, str], Describer] = {
+    ("processor", ANY): processor.describe,
+    ("dimm", ANY): dimm.describe,
     ("pci", ANY): pci.describe,
     ("usb", "usb_device"): usb.describe_device,
     ("usb", "usb_interface"): usb.describe_interface,
@@ -65,8 +69,8 @@ DESCRIBERS: Mapping[tuple[str, str], Describer] = {
 
 _SUBSYSTEMS = frozenset(subsystem for subsystem, _ in DESCRIBERS)
 _MODULES: tuple[ModuleType, ...] = (
-    computer, pci, usb, virtio, net, link_kind, block, storage, scsihost, scsi_target, scsi, nvme, input, sound, tty,
-    printer, mmc, ccw, longtail, generic,
+    computer, processor, dimm, pci, usb, virtio, net, link_kind, block, storage, scsihost, scsi_target, scsi, nvme,
+    input, sound, tty, printer, mmc, ccw, longtail, generic,
 )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 from hwcensus.classes.system import System, SystemState
+from hwcensus.fact import printable
 from hwcensus_agent import sysfs
 from hwcensus_agent.describe import memory
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, stated, worked_out
+from hwcensus_agent.describe.facts import Facts, From, first, hal, stated, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -36,15 +37,34 @@ CLOCKS = (("kvm-clock", "kvm"), ("hyperv_clocksource", "microsoft"), ("xen", "xe
 OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
 
 
-def dmi(attribute: str) -> From:
-    """A field of SMBIOS; the kernel lets only root read serials."""
-    return stated(lambda view, _: view.text(f"../class/dmi/id/{attribute}"), sysfs=f"`class/dmi/id/{attribute}`")
+#: Where the kernel shows the device tree that firmware gave it instead of SMBIOS (kernel ABI sysfs-firmware-ofw).
+TREE = "../firmware/devicetree/base"
 
 
-@worked_out(sysfs="`class/dmi/id/product_uuid`")
+def dmi(attribute: str, *by_hal: str) -> From:
+    """A field of SMBIOS; the kernel lets only root read serials. HAL has it as `system.…`, before 0.5.11 `smbios.…`."""
+    return first(
+        stated(lambda view, _: view.text(f"../class/dmi/id/{attribute}"), sysfs=f"`class/dmi/id/{attribute}`"),
+        *map(hal, by_hal),
+    )
+
+
+def tree(attribute: str) -> From:
+    """A property of the device tree's root."""
+    return stated(lambda view, _: view.text(f"{TREE}/{attribute}"), firmware=f"device tree: `{attribute}`")
+
+
+@worked_out(firmware="device tree: `compatible`, the part before the comma")
+def tree_vendor(view: View, _: HostView) -> str | None:
+    vendor, comma, _rest = (view.raw(f"{TREE}/compatible") or b"").partition(b"\0")[0].partition(b",")
+    return printable(vendor) or None if comma else None
+
+
+@worked_out(sysfs="`class/dmi/id/product_uuid`", hal="`system.hardware.uuid`, before 0.5.11 `smbios.system.uuid`")
 def uuid(view: View, _: HostView) -> str | None:
-    found = view.text("../class/dmi/id/product_uuid")
-    return None if found is None else found.lower()
+    by_hal = view.hal("system.hardware.uuid") or view.hal("smbios.system.uuid")
+    found = view.text("../class/dmi/id/product_uuid") or by_hal
+    return found.lower() if isinstance(found, str) else None
 
 
 @worked_out(kernel="uname(2) release")
@@ -73,8 +93,13 @@ def boot(_: View, host: HostView) -> str | None:
 
 
 @worked_out(firmware="SMBIOS memory devices, summed", sysfs="`memory` blocks that are online")
-def total_memory(view: View, _: HostView) -> int | None:
-    return memory.of_modules(view) or memory.of_blocks(view)
+def total_memory(view: View, host: HostView) -> int | None:
+    return memory.of_modules(host) or memory.of_blocks(view)
+
+
+@worked_out(firmware="SMBIOS type 17: device locators of those without a size")
+def empty_slots(_: View, host: HostView) -> tuple[str, ...]:
+    return memory.empty_slots(host)
 
 
 @worked_out(
@@ -102,30 +127,30 @@ def _by_clock(view: View) -> str | None:
 
 SYSTEM = Facts(
     System,
-    vendor=dmi("sys_vendor"),
-    product=dmi("product_name"),
-    version=dmi("product_version"),
-    serial=dmi("product_serial"),
+    vendor=first(dmi("sys_vendor", "system.hardware.vendor", "smbios.system.manufacturer"), tree_vendor),
+    product=first(dmi("product_name", "system.hardware.product", "smbios.system.product"), tree("model")),
+    version=dmi("product_version", "system.hardware.version", "smbios.system.version"),
+    serial=first(dmi("product_serial", "system.hardware.serial", "smbios.system.serial"), tree("serial-number")),
     uuid=uuid,
-    firmware_vendor=dmi("bios_vendor"),
-    firmware_version=dmi("bios_version"),
-    firmware_date=dmi("bios_date"),
-    board_vendor=dmi("board_vendor"),
-    board_product=dmi("board_name"),
-    board_serial=dmi("board_serial"),
+    firmware_vendor=dmi("bios_vendor", "system.firmware.vendor", "smbios.bios.vendor"),
+    firmware_version=dmi("bios_version", "system.firmware.version", "smbios.bios.version"),
+    firmware_date=dmi("bios_date", "system.firmware.release_date", "smbios.bios.release_date"),
+    board_vendor=dmi("board_vendor", "system.board.vendor"),
+    board_product=dmi("board_name", "system.board.product"),
+    board_serial=dmi("board_serial", "system.board.serial"),
     board_asset=dmi("board_asset_tag"),
-    chassis_vendor=dmi("chassis_vendor"),
+    chassis_vendor=dmi("chassis_vendor", "system.chassis.manufacturer", "smbios.chassis.manufacturer"),
     chassis_product=dmi("chassis_version"),
     chassis_serial=dmi("chassis_serial"),
     chassis_asset=dmi("chassis_asset_tag"),
-    kernel=kernel,
+    kernel=first(kernel, hal("system.kernel.version")),
     os=operating_system,
-    architecture=architecture,
+    architecture=first(architecture, hal("system.kernel.machine")),
     memory=total_memory,
     virtualization=virtualization,
 )
 
-STATE = Facts(SystemState, System, boot=boot)
+STATE = Facts(SystemState, System, boot=boot, empty_slots=empty_slots)
 
 
 def describe(view: View, host: HostView) -> Description:

@@ -21,7 +21,7 @@ from hwcensus_agent.view import View
 logger = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Part | State)
-Read = Callable[[View, HostView], Value | tuple[str, ...] | None]
+Read = Callable[[View, HostView], Value | tuple[Value, ...] | None]
 
 #: What an attribute answers that has no value while its device is switched off (speed of a link that is down).
 NOT_NOW = frozenset({errno.EINVAL})
@@ -103,7 +103,7 @@ def udev(key: str) -> From:
 def hal(key: str, *, least: int = 0) -> From:
     """A property of HAL, of the type that the fact has; a number below `least` is how HAL says that there is none."""
 
-    def read(view: View, _: HostView) -> Value | tuple[str, ...] | None:
+    def read(view: View, _: HostView) -> Value | tuple[Value, ...] | None:
         found = view.hal(key)
         return None if isinstance(found, int) and found < least else found
 
@@ -113,7 +113,7 @@ def hal(key: str, *, least: int = 0) -> From:
 def first(*sources: From) -> From:
     """The first of these that has a value."""
 
-    def read(view: View, host: HostView) -> Value | tuple[str, ...] | None:
+    def read(view: View, host: HostView) -> Value | tuple[Value, ...] | None:
         return next((value for value in (one.read(view, host) for one in sources) if value is not None), None)
 
     said = {origin: [one.origins[origin] for one in sources if origin in one.origins] for origin in ORIGINS}
@@ -178,7 +178,7 @@ class Facts(Generic[P]):
     def _path(self, fact: Fact) -> str:
         return f"{self.type_}.{fact.label}"
 
-    def _read(self, fact: Fact, source: From, view: View, host: HostView) -> Value | tuple[str, ...] | None:
+    def _read(self, fact: Fact, source: From, view: View, host: HostView) -> Value | tuple[Value, ...] | None:
         try:
             value = source.read(view, host)
             return None if value is None else _allowed(fact, value)
@@ -187,7 +187,7 @@ class Facts(Generic[P]):
             return None
 
 
-def _allowed(fact: Fact, value: Value | tuple[str, ...]) -> Value | tuple[str, ...]:
+def _allowed(fact: Fact, value: Value | tuple[Value, ...]) -> Value | tuple[Value, ...]:
     """The value, if the schema will take it. Raises ValueError."""
     for one in value if isinstance(value, tuple) else (value,):
         if type(one) is not fact.kind.type_:

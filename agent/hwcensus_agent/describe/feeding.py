@@ -8,7 +8,7 @@ gone nothing else is left. A new line: the subsystem, and which paths such a dev
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from hwcensus_agent import sysfs
+from hwcensus_agent import board, sysfs
 from hwcensus_agent.host import HostView, key_of
 from hwcensus_agent.sysfs import Unreadable
 
@@ -94,6 +94,11 @@ def input_device(_: HostView, path: str) -> list[str]:
     return [above] if re.search(r"/input\d+$", above) else []
 
 
+def all_processors(host: HostView, _: str) -> list[str]:
+    """The kernel does not say which package a CPU that is switched off is of."""
+    return board.processors(host)
+
+
 #: Subsystem → what its devices feed.
 FEEDS: Mapping[str, Feeds] = {
     "scsi_host": owner,
@@ -112,6 +117,7 @@ FEEDS: Mapping[str, Feeds] = {
     "nvme": namespaces,
     "input": input_device,
     "pci": physical_function,
+    "cpu": all_processors,
 }
 
 #: Kernel name → subsystem, of devices that are in no folder of their class.
@@ -119,6 +125,7 @@ _BY_NAME = (
     (re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"), "pci"),
     (re.compile(r"(\d+:){3}\d+"), "scsi"),
     (re.compile(r"nvme\d+"), "nvme"),
+    (re.compile(r"cpu\d+"), "cpu"),
 )
 
 

@@ -5,6 +5,7 @@ line in `longtail.py`: docs/add-a-device-class.md.
 from hwcensus.classes import (
     block,
     ccw,
+    dimm,
     generic,
     input,
     link_kind,
@@ -14,6 +15,7 @@ from hwcensus.classes import (
     nvme,
     pci,
     printer,
+    processor,
     scsi,
     scsi_target,
     scsihost,
@@ -34,6 +36,8 @@ CAPABILITIES: dict[str, type[Capability]] = {
     cls.type_: cls
     for cls in (
         system.System,
+        processor.Processor,
+        dimm.Dimm,
         pci.Pci,
         usb.UsbInterface,
         net.Net,

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwcensus.device import Capability, State
-from hwcensus.fact import NUMBER, UUID, optional
+from hwcensus.fact import NUMBER, UUID, optional, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemState(State):
-    """What a reboot changes."""
+    """What a reboot changes, and the memory slots that nothing is in."""
 
     boot: str | None = optional("@boot", UUID, doc="/proc/sys/kernel/random/boot_id")
+    empty_slots: tuple[str, ...] = repeated("empty_slot", doc="as printed on the board")
 
 
 @dataclass(frozen=True, kw_only=True)
