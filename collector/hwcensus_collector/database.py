@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import hwcensus_migrations
@@ -56,10 +56,30 @@ def open_engine(url: str) -> Engine:
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may read, then write: on SQLite it holds the one write lock from its beginning.
 
-    (A reader that turns writer there fails at once when somebody else wrote in between.)
+    (A reader that turns writer there fails at once when somebody else wrote in between.) What the driver raises by
+    itself, in COPY and executemany, comes as SQLAlchemy's errors too.
     """
-    with engine.connect().execution_options(hwcensus_begin="BEGIN IMMEDIATE") as connection, connection.begin():
-        yield connection
+    driver = engine.dialect.loaded_dbapi
+    try:
+        with engine.connect().execution_options(hwcensus_begin="BEGIN IMMEDIATE") as connection, connection.begin():
+            yield connection
+    except driver.Error as error:
+        raise DBAPIError.instance(None, None, error, driver.Error, dialect=engine.dialect) from error
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database works for nobody just now (gone, full, locked), whatever was asked of it."""
+    return isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error)
+
+
+def is_beyond(error: Exception) -> bool:
+    """Whether the database has refused values as such: too long, too large, of the wrong form."""
+    return isinstance(error, DataError) or _is_too_large(error)
+
+
+def _is_too_large(error: Exception) -> bool:
+    # Class 54 of PostgreSQL's codes: above one of its own limits, such as an index entry's 2704 bytes.
+    return isinstance(error, DBAPIError) and str(getattr(error.orig, "sqlstate", "")).startswith("54")
 
 
 def _open_sqlite(url: URL) -> Engine:

@@ -1,6 +1,6 @@
 """Batches of records into the inventory: load the hosts, fold, store; and what happens when a transaction fails.
 
-It knows nothing of Kafka's client: `consumer.py` feeds it from there, `ingest --once` from a file. Hosts stay in memory
+It knows nothing of Kafka's client: `run.py` feeds it from there, `ingest --once` from a file. Hosts stay in memory
 between batches, each until it was left out longest or took part in a transaction that failed.
 """
 
@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from hwcensus.instant import now
-from hwcensus_collector.database import writing
+from hwcensus_collector.database import is_away, is_beyond, writing
 from hwcensus_collector.ingest.fold import fold
 from hwcensus_collector.ingest.record import DeadLetter, Message, Record, dead_letter, fingerprint
 from hwcensus_collector.ingest.state import HostState
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: How often a batch is folded anew because somebody else wrote its hosts.
 ATTEMPTS = 5
+#: So many records in a row that break a rule of the database: then something is wrong with it, not with them.
+REFUSALS = 10
 
 
 class Entry(NamedTuple):
@@ -56,30 +58,41 @@ class Intake:
         self._offline_after = timedelta(seconds=offline_after)
         self._cached_hosts = cached_hosts
         self._hosts: OrderedDict[str, Tracked] = OrderedDict()
+        #: Records that the database has refused since it last took one.
+        self._refusals = 0
         #: What was folded and what was remarkable, since the start: record types, notes, codes of dead letters.
         self.counts: Counter[str] = Counter()
 
     def take(self, entries: Sequence[Entry], positions: Positions) -> None:
         """Stores a batch, each entry exactly once, and moves the positions on.
 
-        Raises OffsetLost where another process has a partition, SQLAlchemy's OperationalError where the database is
-        away; then part of the batch may be stored, and the positions say how much.
+        Raises OffsetLost where another process has a partition, SQLAlchemy's DBAPIError where the database is away or
+        refuses everything; then part of the batch may be stored, and the positions say how much.
         """
         try:
             self._store(entries, positions)
-        except (OffsetLost, HostsChanged, OperationalError):
+            self._refusals = 0
+        except (OffsetLost, HostsChanged):
             raise
         # The boundary at which no record may stop its partition: the one that cannot be stored is found by halves.
         except Exception as error:
-            if not entries:
+            if is_away(error) or not entries:
                 raise
             if len(entries) > 1:
                 half = len(entries) // 2
                 self.take(entries[:half], positions)
                 self.take(entries[half:], positions)
-                return
-            log.exception("a record cannot be stored", extra={"partition": entries[0].partition})
-            self._store([_buried(entries[0], error)], positions)
+            else:
+                self._bury(entries[0], error, positions)
+
+    def _bury(self, entry: Entry, error: Exception, positions: Positions) -> None:
+        """Keeps the record as a dead letter, unless it is one of too many in a row: those wait and come again."""
+        if isinstance(error, DBAPIError) and not is_beyond(error):
+            self._refusals += 1
+            if self._refusals >= REFUSALS:
+                raise error
+        log.error("a record cannot be stored", extra={"partition": entry.partition}, exc_info=error)
+        self._store([_buried(entry, error)], positions)
 
     def change(self, host: str, make: Callable[[HostState], Step]) -> Step:
         """Takes a step of a host that no record asked for, such as `host accept`."""

@@ -1,6 +1,6 @@
 """How far a partition is read, as SQL and our own reading say: what to drop, when to go back, when it is another topic.
 
-Decisions only; `consumer.py` carries them out. The client library's own positions are not trusted: after a rebalance it
+Decisions only; `source.py` carries them out. The client library's own positions are not trusted: after a rebalance it
 may begin anywhere.
 """
 
