@@ -146,7 +146,12 @@ def test_a_database_that_only_lets_read_makes_no_dead_letters(on_postgresql: sql
 
 def test_what_the_driver_raises_by_itself_comes_as_an_error_of_sqlalchemy(engine: sql.Engine) -> None:
     """The loop waits for the database at those, and ends at others."""
-    with pytest.raises(DBAPIError), database.writing(engine) as connection:
-        raw = connection.connection.driver_connection
-        assert raw is not None
-        raw.execute("SELECT nothing FROM nowhere")
+
+    def ask() -> None:
+        with database.writing(engine) as connection:
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute("SELECT nothing FROM nowhere")
+
+    with pytest.raises(DBAPIError):
+        ask()

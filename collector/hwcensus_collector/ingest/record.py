@@ -19,8 +19,8 @@ from hwcensus.event import Event, Told, check_events, event_of
 
 #: Our own five, and the sender's signature and key id; the rest is room for what may come.
 MAX_HEADERS = 16
-#: What the inventory's keys hold: characters, and the largest number.
-MAX_ID, MAX_IDENTITY, MAX_SEQ = 64, 1000, 2**63 - 1
+#: Characters that the inventory's keys hold.
+MAX_ID, MAX_IDENTITY = 64, 1000
 
 
 class Message(Protocol):
@@ -121,8 +121,6 @@ def of_event(event: Event, at: datetime) -> Record:
     identity: str = getattr(event, "identity", "")
     if len(event.host) > MAX_ID or len(event.stream) > MAX_ID or len(identity) > MAX_IDENTITY:
         raise InvalidDocument(f"host, stream or identity is longer than {MAX_ID}, {MAX_IDENTITY}", code="schema")
-    if seq is not None and seq > MAX_SEQ:
-        raise InvalidDocument(f"seq {seq} is above {MAX_SEQ}", code="schema")
     reading = Reading(event) if isinstance(event, Told) else None
     return Record(event.host, event.stream, seq, event.type_, at, event, reading)
 
