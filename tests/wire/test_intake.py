@@ -96,7 +96,7 @@ def test_bad_records_do_not_add_up_while_others_are_stored(engine: sql.Engine) -
     run(engine, CLOSE[engine.dialect.name])
     intake, positions = intake_of(engine), Positions({("events", 0): None})
     host = SimulatedHost()
-    told = [host.hello()]
+    told: list[Event] = [host.hello()]
     for number in range(REFUSALS + 2):
         told += [host.add(Nic(number)), host.heartbeat()]
     intake.take(entries(told), positions)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from hwcensus.errors import ConfigError
 from hwcensus_collector.api.app import create_app
 from hwcensus_collector.api.guard import is_loopback
+from hwcensus_collector.api.protocol import ProblemProtocol
 from hwcensus_collector.settings import CollectorSettings
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ async def serve(
         app = create_app(engine, settings, lag=lag)
         config = uvicorn.Config(
             app,
+            http=ProblemProtocol,
             log_config=None,
             log_level="warning",  # what it says is said here
             access_log=False,
