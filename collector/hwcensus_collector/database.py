@@ -20,10 +20,12 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError,
 from sqlalchemy.pool import ConnectionPoolEntry
 
 import hwcensus_migrations
-from hwcensus.errors import ConfigError, HwcensusError
+from hwcensus.errors import ConfigError, HwcensusError, Unreachable
 
 #: Seconds that a statement waits for another's lock, runs at most, and that a transaction may lie idle.
 LOCK_SECONDS, STATEMENT_SECONDS, IDLE_SECONDS = 10, 120, 60
+#: Seconds that PostgreSQL may take to answer at first, unless the URL has a `connect_timeout`.
+CONNECT_SECONDS = 10
 #: Any number, the same in all our programs: whoever migrates holds it.
 MIGRATION_LOCK = 0x68776365
 
@@ -72,6 +74,14 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, OperationalError | InterfaceError) and not _is_too_large(error)
 
 
+def failure(error: DBAPIError) -> HwcensusError:
+    """What a person is told in one line."""
+    why = (str(error.orig).splitlines() or [type(error).__name__])[0]
+    if is_away(error):
+        return Unreachable(f"the database does not answer ({why}); check database.url")
+    return HwcensusError(f"the database does not do it: {why}", code="database")
+
+
 def is_beyond(error: Exception) -> bool:
     """Whether the database has refused values as such: too long, too large, of the wrong form."""
     return isinstance(error, DataError) or _is_too_large(error)
@@ -89,9 +99,12 @@ def _open_sqlite(url: URL) -> Engine:
     @event.listens_for(engine, "do_connect")
     def create(*_: object) -> None:
         # Only we may read it; SQLite gives its side files the same mode.
-        if str(path) != ":memory:" and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            if str(path) != ":memory:" and not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConfigError(f"database.url: {path} cannot be made ({error.strerror})") from error
 
     @event.listens_for(engine, "connect")
     def connect(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -115,6 +128,8 @@ def _open_postgresql(url: URL) -> Engine:
         "timezone": "UTC",
     }
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    if "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
     return create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"options": options, "application_name": "hwcensus-collector"},

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 import hwcensus
 from hwcensus import config, log
-from hwcensus.errors import HwcensusError, NotFound, Refused, Unreachable
+from hwcensus.errors import HwcensusError, NotFound, Refused
 from hwcensus.instant import now
 from hwcensus_collector import database
 from hwcensus_collector.settings import CollectorSettings
@@ -43,13 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HwcensusError as error:
         print(f"hwcensus-collector: {error.code}: {error}", file=sys.stderr)
         return error.exit_code
-    except OperationalError as error:
-        why = str(error.orig).splitlines()[0]
-        print(
-            f"hwcensus-collector: unreachable: the database does not answer ({why}); check database.url",
-            file=sys.stderr,
-        )
-        return Unreachable.exit_code
+    except DBAPIError as error:
+        ours = database.failure(error)
+        print(f"hwcensus-collector: {ours.code}: {ours}", file=sys.stderr)
+        return ours.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,6 +132,7 @@ def _parts(
 def _topics_apply(_: argparse.Namespace, settings: CollectorSettings) -> int:
     from hwcensus_collector.topics import apply_topics
 
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says at every attempt, we say once
     made = asyncio.run(apply_topics(settings.kafka))
     print(f"made: {', '.join(made)}" if made else "nothing to do")
     return 0

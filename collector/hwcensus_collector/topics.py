@@ -28,13 +28,14 @@ class TopicsDiffer(HwcensusError):
     code = "topics-differ"
 
 
-async def apply_topics(settings: KafkaSettings, *, patience: float = PATIENCE_SECONDS) -> list[str]:
+async def apply_topics(settings: KafkaSettings) -> list[str]:
     """Makes what is missing; the names of the topics that were made.
 
     Raises TopicsDiffer for existing ones that are not as they must be, Unreachable where Kafka stays away.
     """
     wanted = required(settings.events_topic, settings.commands_topic)
-    deadline = asyncio.get_running_loop().time() + patience
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    said = False
     while True:
         admin = AIOKafkaAdminClient(**client_arguments(settings, "hwcensus-topics"))
         try:
@@ -43,9 +44,10 @@ async def apply_topics(settings: KafkaSettings, *, patience: float = PATIENCE_SE
             differences = [line for topic in wanted for line in await _differences(admin, topic)]
         except KafkaError as error:
             if asyncio.get_running_loop().time() > deadline:
-                raise Unreachable(f"Kafka: {type(error).__name__}: {error}") from error
-            if not isinstance(error, KafkaConnectionError):
-                log.info("trying again: %s", type(error).__name__, extra={"why": str(error)})
+                raise Unreachable(f"Kafka does not answer ({error}); check kafka.bootstrap_servers") from error
+            if not said:
+                log.warning("Kafka does not answer yet", extra={"why": str(error), "patience": PATIENCE_SECONDS})
+                said = True
             await asyncio.sleep(RETRY_SECONDS)
             continue
         finally:

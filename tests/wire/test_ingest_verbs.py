@@ -1,5 +1,7 @@
 """`hwcensus-collector` by hand: topics, db, ingest --once, host accept, and how it says no."""
 
+import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
+from hwcensus.errors import Unreachable
 from hwcensus.event import Event
-from hwcensus_collector import database, tables
+from hwcensus.kafka import KafkaSettings
+from hwcensus_collector import database, tables, topics
 from tests.fixtures.kafka import Kafka, free_port
 from tests.fixtures.process import program_environment
 from tests.fixtures.simulated_host import Nic, SimulatedHost
@@ -60,6 +64,39 @@ def test_a_file_with_a_broken_event_is_not_stored_at_all(upgraded: str) -> None:
     with engine.connect() as connection:
         assert connection.execute(sql.select(tables.host)).all() == []
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "text, what",
+    [
+        ("", "there is no event in it"),
+        ("\n <!-- <event/> --> \n", "there is no event in it"),
+        ("{event} and more", "line N: no whole event begins here: 'and more'"),
+        ("{event}\n<event format='1' type='add'", "line N: no whole event begins here: \"<event format='1'"),
+        ("{event}\n</event>", "line N: no whole event begins here: '</event>'"),
+        ("what\n{event}", "line 1: no whole event begins here: 'what"),
+        ("<device/>", "line 1: no whole event begins here: '<device/>'"),
+    ],
+)
+def test_what_is_no_event_is_named_and_nothing_is_stored(sqlite_url: str, text: str, what: str) -> None:
+    collector("db", "upgrade", DATABASE_URL=sqlite_url)
+    text = text.replace("{event}", text_of(SimulatedHost().hello()))
+    done = collector("ingest", "--once", "-", stdin=text, DATABASE_URL=sqlite_url)
+    assert (done.returncode, done.stdout) == (1, b"")
+    what = what.replace("line N", f"line {text.count(chr(10)) + 1}")
+    assert f"hwcensus-collector: no-event: {what}" in done.stderr.decode()
+    engine = database.open_engine(sqlite_url)
+    with engine.connect() as connection:
+        assert connection.execute(sql.select(tables.host)).all() == []
+    engine.dispose()
+
+
+def test_declarations_and_comments_may_stand_between_events(sqlite_url: str) -> None:
+    collector("db", "upgrade", DATABASE_URL=sqlite_url)
+    host = SimulatedHost()
+    text = f"<?xml version='1.0'?>\n<!-- <event/> -->{text_of(host.hello(), host.heartbeat())}<?end?>\r\n"
+    done = collector("ingest", "--once", "-", stdin=text, DATABASE_URL=sqlite_url)
+    assert (done.returncode, done.stdout) == (0, b"heartbeat 1\nhello 1\n")
 
 
 def test_a_missing_file_is_not_found(upgraded: str) -> None:
@@ -118,22 +155,61 @@ def test_topics_are_made_once_and_checked(kafka: Kafka) -> None:
     assert (again.returncode, again.stdout) == (0, b"nothing to do\n")
 
 
+def test_a_kafka_that_stays_away_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(topics, "PATIENCE_SECONDS", 1.5)
+    with pytest.raises(Unreachable, match="bootstrap_servers") as refused:
+        asyncio.run(topics.apply_topics(KafkaSettings(bootstrap_servers=("127.0.0.1:1",))))
+    assert refused.value.exit_code == 5
+    ours = [record.getMessage() for record in caplog.records if record.name == topics.__name__]
+    assert ours == ["Kafka does not answer yet"]
+
+
 def test_a_topic_that_is_not_as_it_must_be_is_said(kafka: Kafka) -> None:
-    topics = kafka.create_topics(events_partitions=2, commands_partitions=64)
+    made = kafka.create_topics(events_partitions=2, commands_partitions=64)
     done = collector(
         "topics",
         "apply",
         KAFKA_BOOTSTRAP_SERVERS=kafka.bootstrap,
-        KAFKA_EVENTS_TOPIC=topics.events,
-        KAFKA_COMMANDS_TOPIC=topics.commands,
+        KAFKA_EVENTS_TOPIC=made.events,
+        KAFKA_COMMANDS_TOPIC=made.commands,
     )
     assert done.returncode == 1
-    assert f"{topics.events}: 2 partitions, must be 12 at least" in done.stderr.decode()
+    assert f"{made.events}: 2 partitions, must be 12 at least" in done.stderr.decode()
 
 
-def test_a_database_that_does_not_answer_is_said_in_one_line() -> None:
-    refused = collector("db", "upgrade", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
-    assert refused.returncode == 5
-    (line,) = refused.stderr.decode().splitlines()
-    assert "unreachable" in line
+VERBS = (
+    ("db", "upgrade"),
+    ("db", "check"),
+    ("run",),
+    ("run", "--only", "api"),
+    ("ingest", "--once", "-"),
+    ("host", "accept", "db7"),
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_a_database_that_does_not_answer_is_said_in_one_line(verb: tuple[str, ...]) -> None:
+    done = collector(*verb, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (5, b"")
+    assert line.startswith("hwcensus-collector: unreachable: ")
     assert "database.url" in line
+
+
+def test_a_database_that_takes_the_call_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        done = collector("db", "check", DATABASE_URL=f"postgresql://nobody@127.0.0.1:{port}/none?connect_timeout=2")
+    assert (done.returncode, len(done.stderr.splitlines())) == (5, 1)
+
+
+def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "novel.txt").write_text("It was a dark and stormy night. " * 100)
+    done = collector("db", "upgrade", DATABASE_URL=f"sqlite:///{tmp_path}/novel.txt")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, line.startswith("hwcensus-collector: database: ")) == (1, True)
+    nowhere = collector("db", "upgrade", DATABASE_URL="sqlite:////proc/nowhere/inventory.sqlite")
+    (line,) = nowhere.stderr.decode().splitlines()
+    assert (nowhere.returncode, line.startswith("hwcensus-collector: config: database.url: ")) == (2, True)
