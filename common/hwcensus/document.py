@@ -86,8 +86,7 @@ def to_bytes(element: etree._Element) -> bytes:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Document:
+class Document(NamedTuple):
     """A device document taken apart: what the digest covers, and what changes while the hardware stays the same."""
 
     #: The canonical bytes that are hashed: without `<key>` and every `<state>`.
@@ -116,8 +115,7 @@ def take_apart(device: etree._Element) -> Document:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Identifier:
+class Identifier(NamedTuple):
     """A serial, WWN, MAC, …: the part *is* it (`own`) or is reached through it."""
 
     kind: str

@@ -155,10 +155,9 @@ def _plain(tag: str, value: object) -> etree._Element:
 
 
 def _only(parent: etree._Element, tag: str) -> etree._Element:
-    element = parent.find(tag)
-    if element is None:
-        raise InvalidDocument(f"<{parent.tag}> has no <{tag}>")
-    return element
+    for element in parent.iterchildren(tag):
+        return element
+    raise InvalidDocument(f"<{parent.tag}> has no <{tag}>")
 
 
 @dataclass(frozen=True, kw_only=True)

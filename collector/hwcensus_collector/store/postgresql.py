@@ -8,6 +8,7 @@ from functools import cache
 from typing import cast
 
 import psycopg
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import JSON, BigInteger, Boolean, Connection, Float, Integer, LargeBinary, text
 
 from hwcensus_collector.store.writer import Row, Target
@@ -64,6 +65,8 @@ def _copy(connection: Connection, table: str, target: Target, rows: Sequence[Row
     raw = cast(psycopg.Connection[tuple[object, ...]], connection.connection.driver_connection)
     statement = f"COPY {table} ({_names(target.columns)}) FROM STDIN (FORMAT BINARY)"
     with raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        # The last one registered for a type counts, and that is slow Python for DB-API's Binary by default.
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
         copy.set_types([_type(target, name) for name in target.columns])
         write = copy.write_row
         for row in rows:
