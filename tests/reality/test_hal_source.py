@@ -1,6 +1,9 @@
 """The HAL source over a real D-Bus: what it hints at, and what it makes of a hald's bad manners and of its absence."""
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.sources.hal import STARTED, STOPPED, HalSource
 from tests.fixtures.hald import PREFIX, Hald, interface, private_bus, recorded
+from tests.fixtures.process import program_environment
 
 NET = "/sys/devices/virtual/net"
 
@@ -217,3 +221,34 @@ async def test_a_hald_that_is_still_starting_is_waited_for(bus: str) -> None:
         await listener.until_gap(STARTED)
         assert listener.source.works
         listener.source.close()
+
+
+async def listing(*words: str) -> tuple[int, str, str]:
+    """What `hwcensus-agent list` says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hwcensus_agent.main", "list", *words,
+        env=program_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_the_functional_devices_are_listed_below_their_pci_or_usb_device(bus: str) -> None:
+    async with Hald(bus, recorded("desktop")):
+        code, shown, _ = await listing("--tree", "--source", "hal", "--hal-address", bus, "--sysroot", "none")
+    assert code == 0
+    assert re.search(r"pci_0000_02_00_0 .*\n.* └─ net_eth0", shown)
+    assert re.search(r"pci_0000_03_00_0 .*\n(.*ieee80211.*\n)?.* [├└]─ net_wlan0", shown)
+    assert re.search(r"usb_5_1 .*\n.* └─ usb_5_1_1_0.*\n.* └─ scsi_host6", shown)
+
+
+async def test_a_source_that_was_asked_for_and_is_not_there_is_said(bus: str) -> None:
+    code, shown, error = await listing("--source", "hal", "--hal-address", bus, "--sysroot", "none")
+    assert (code, shown) == (4, "")
+    assert error.startswith("hwcensus-agent: source-unavailable: no hald is reachable (no hald on the bus)")
+
+
+async def test_another_hosts_bus_with_this_hosts_sysfs_is_refused(bus: str) -> None:
+    code, _, error = await listing("--source", "hal", "--hal-address", bus)
+    assert code == 2
+    assert "census.sysroot" in error

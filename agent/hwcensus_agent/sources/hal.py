@@ -203,7 +203,7 @@ class HalSource:
             self._on_gap(reason)
 
     def _fail(self, why: str) -> None:
-        if why != self.why_not:
+        if why != self.why_not and self._on_gap is not None:
             logger.warning("hald cannot be heard; what it said last stays: %s", why)
         self.works, self.why_not = False, why
 
