@@ -15,6 +15,7 @@ from hwcensus.device import Device
 from hwcensus.identity import Subject, assign_identities, identity_of, may_still_be, own_identifiers, place_of
 from hwcensus.names import COMPUTER, assign_names
 from hwcensus_agent import board, sysfs
+from hwcensus_agent.arrivals import Arrivals
 from hwcensus_agent.bounded import Bounded
 from hwcensus_agent.carry import carry_over, stayed
 from hwcensus_agent.describe import is_candidate
@@ -109,6 +110,7 @@ class Enumerator:
         self._bounded = Bounded(read_limit)
         self._include = frozenset(include)
         self._holders = Holders()
+        self._arrivals = Arrivals()
 
     def everything(
         self,
@@ -145,9 +147,10 @@ class Enumerator:
     ) -> Enumeration:
         """The devices at these keys and the relatives that change with them, given all known devices.
 
-        A device that is new to us, and that udev has not finished, is left out: udev tells when it has.
+        A device that is new to us and not yet whole is left out (`awaited`, or udev tells when it has finished it).
         """
         host = self._host()
+        self._arrivals.keep(lambda key: key not in names and host.is_there(key))
         wanted = frozenset(self._with_relatives(host, paths, names))
         found = {path: self._subsystem(host, path) for path in map(path_of, wanted)}
         known = _Known(identities=identities, names=names, former=former)
@@ -189,6 +192,10 @@ class Enumerator:
         """Keys of the devices that did not answer in time and do again. Told once."""
         return [key_of(path) for path in self._bounded.answered()]
 
+    def awaited(self) -> list[str]:
+        """Keys of the devices that are left out for a short time only, and are to be looked at again after it."""
+        return self._arrivals.awaited()
+
     def _is_candidate(self, subsystem: str) -> bool:
         return subsystem == COMPUTER or is_candidate(subsystem, self._include)
 
@@ -204,7 +211,7 @@ class Enumerator:
 
         def describe(view: View) -> Device | None:
             key = key_of(view.syspath)
-            if finished_only and key not in known.names and _waits_for_udev(view):
+            if finished_only and key not in known.names and self._arrivals.leaves_out(key, view):
                 return None
             return describe_one(view, host, names[key], self._include)
 
@@ -289,13 +296,6 @@ def _taken_for(devices: Mapping[str, tuple[str, Device]], subjects: Iterable[Sub
         if former is not None and may_still_be(device, former, subsystem, identity):
             taken[key] = identity
     return taken
-
-
-def _waits_for_udev(view: View) -> bool:
-    try:
-        return view.udev_will_tell and not view.udev_is_done
-    except Unreadable:
-        return False  # the describer will come upon it, and say so
 
 
 def _completed(device: Device, identity: str, former: Former) -> Device:

@@ -60,3 +60,7 @@ class HostLook:
     def answered(self) -> list[str]:
         """Paths of the devices that did not answer in time and do again. Told once."""
         return self._enumerator.answered()
+
+    def awaited(self) -> list[str]:
+        """Paths of the devices that are left out for a short time only, and are to be looked at again after it."""
+        return self._enumerator.awaited()

@@ -81,3 +81,31 @@ async def test_a_source_tells_paths_and_the_clock_keys_of_whatever_bytes(spool: 
     agent.hint(Hint(source="rtnetlink", action=Action.CHANGE, syspath=f"{FOLDER}/\udcff"))
     await agent.finish()
     assert look.asked == [frozenset({f"{FOLDER}/a\\x5cx41", f"{FOLDER}/\\xff"})]
+
+
+class AwaitingLook(SlowLook):
+    """Leaves a device out until it is looked at for the second time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on.set()
+        self.twice = threading.Event()
+
+    def awaited(self) -> list[str]:
+        if len(self.asked) > 1:
+            self.twice.set()
+        return [] if len(self.asked) > 1 else [f"{FOLDER}/br0"]
+
+
+async def test_what_is_left_out_for_a_short_time_is_looked_at_after_it(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwcensus_agent.live.PORT_WAIT_S", 0.0)
+    look = AwaitingLook()
+    agent = live(spool, look)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    running = asyncio.create_task(agent.run())
+    assert await asyncio.to_thread(look.twice.wait, 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert look.asked == [frozenset({f"{FOLDER}/br0"})] * 2

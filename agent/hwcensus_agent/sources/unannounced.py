@@ -1,19 +1,41 @@
 """What changes without a uevent or a netlink message, and is cheap enough to look at every few seconds.
 
-The clock calls `check`; a value that is not what it was becomes a hint. It describes nothing.
+The clock calls `check`; a value that is not what it was becomes a hint. It describes nothing. It reads in a thread of
+its own: one that hangs with sick hardware is left behind, and nothing more is checked until it is back.
 """
 
+import asyncio
+import contextlib
 import os
-from collections.abc import Callable
-from pathlib import Path
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from hwcensus_agent import sysfs
 from hwcensus_agent.sources.hint import Action, Hint
+from hwcensus_agent.sysfs import Unreadable
 
-#: Below sysroot. The kernel tells no change of a block device's size from or to zero (set_capacity_and_notify in
-#: block/genhd.c), which is all that happens to a zram device.
-ATTRIBUTES = ("block/zram*/size",)
+
+@dataclass(frozen=True)
+class Watched:
+    """Attributes of all devices in a folder below sysroot whose names begin so."""
+
+    folder: str
+    beginning: str
+    attributes: tuple[str, ...]
+
+
+#: The kernel tells no change of a block device's size from or to zero (set_capacity_and_notify in block/genhd.c), which
+#: is all that happens to a zram device; and none of a Fibre Channel port (scsi_transport_fc.c: drivers may, by netlink,
+#: and libfc does not). Of a port a few attributes that the driver has in memory, never the statistics.
+WATCHED = (
+    Watched("block", "zram", ("size",)),
+    Watched("class/fc_host", "host", ("port_state", "speed", "fabric_name")),
+    Watched("class/fc_vports", "vport-", ("vport_state",)),
+    Watched("class/fc_remote_ports", "rport-", ("port_state",)),
+)
 #: What HAL does not announce either, though the kernel does.
-BY_HAL = ("block/loop*/size",)
+BY_HAL = (Watched("block", "loop", ("size",)),)
 
 
 class Unannounced:
@@ -21,26 +43,44 @@ class Unannounced:
 
     def __init__(self, sysroot: str, on_hint: Callable[[Hint], None], *, hal: bool = False) -> None:
         """`hal`: whether HAL leads."""
-        self._attributes = ATTRIBUTES + (BY_HAL if hal else ())
-        self._sysroot, self._on_hint = Path(sysroot), on_hint
-        self._values = self._read()
+        self._watched = WATCHED + (BY_HAL if hal else ())
+        self._root, self._on_hint = os.path.realpath(sysroot), on_hint
+        self._thread: threading.Thread | None = None
+        self._values = dict(self._read())
 
     def check(self) -> None:
-        """Hints at every device whose attribute appeared, differs or is gone."""
-        before, self._values = self._values, self._read()
-        for path in {path for path, _ in before.items() ^ self._values.items()}:
-            self._on_hint(Hint(source="clock", action=Action.CHANGE, syspath=path))
+        """Hints, soon, at every device of which an attribute appeared, differs or is gone."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._tell, args=(loop,), name="unannounced", daemon=True)
+        self._thread.start()
 
-    def _read(self) -> dict[str, str]:
-        """Sysfs path of the device → value. A device that goes away meanwhile is no error."""
-        found: dict[str, str] = {}
-        for attribute in (path for pattern in self._attributes for path in self._sysroot.glob(pattern)):
-            try:
-                found[self._syspath(attribute.parent)] = attribute.read_text()
-            except OSError:
-                continue
-        return found
+    def changed(self) -> set[str]:
+        """Sysfs paths of these devices."""
+        before, self._values = self._values, dict(self._read())
+        return {path for (path, _), _ in before.items() ^ self._values.items()}
 
-    def _syspath(self, device: Path) -> str:
-        """As the kernel names it, whatever the sysroot."""
-        return "/sys" + os.path.realpath(device).removeprefix(os.path.realpath(self._sysroot))
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        changed = self.changed()
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: the agent stops
+            for path in changed:
+                loop.call_soon_threadsafe(self._on_hint, Hint(source="clock", action=Action.CHANGE, syspath=path))
+
+    def _read(self) -> Iterator[tuple[tuple[str, str], bytes]]:
+        """Sysfs path of the device and attribute → value. A device that goes away meanwhile is no error."""
+        for watched in self._watched:
+            for link in _names(f"{self._root}/{watched.folder}", watched.beginning):
+                path = sysfs.target(link, self._root) or "/sys" + link.removeprefix(self._root)
+                for attribute in watched.attributes:
+                    with contextlib.suppress(Unreadable):
+                        value = sysfs.read(f"{link}/{attribute}")
+                        if value is not None:
+                            yield (path, attribute), value
+
+
+def _names(folder: str, beginning: str) -> list[str]:
+    try:
+        return [f"{folder}/{name}" for name in sysfs.children(folder, beginning)]
+    except Unreadable:
+        return []
