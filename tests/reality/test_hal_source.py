@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from hwcensus.classes.net import Net
+from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.hal import client
 from hwcensus_agent.hal.devices import HalDevices
+from hwcensus_agent.host import NO_SYSFS
 from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.sources.hal import STARTED, STOPPED, HalSource
 from tests.fixtures.hald import PREFIX, Hald, interface, private_bus, recorded
@@ -221,6 +224,41 @@ async def test_a_hald_that_is_still_starting_is_waited_for(bus: str) -> None:
         await listener.until_gap(STARTED)
         assert listener.source.works
         listener.source.close()
+
+
+async def test_a_hald_that_is_cut_off_in_mid_burst_is_a_failed_source_and_removes_nothing(
+    listener: Listener, hald: Hald
+) -> None:
+    """The bus does that to who sends text that is not UTF-8."""
+    before = dict(listener.devices.by_path)
+    for number in range(50):
+        await hald.add(f"{PREFIX}net_br{number}", interface(f"br{number}", f"{NET}/br{number}"))
+    hald.leave()
+    await listener.until_gap(STOPPED)
+    assert before.keys() <= listener.devices.by_path.keys()
+    assert {action for action, _ in listener.hints} <= {"add"}
+
+
+async def test_signals_out_of_order_come_to_the_truth(listener: Listener, hald: Hald) -> None:
+    udi = f"{PREFIX}net_br0"
+    hald.devices[udi] = interface("br0", f"{NET}/br0")
+    await hald.modify(udi, "net.address", "s", "52:54:00:00:00:02")  # of a device that nobody said is there
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    await hald.add(udi, hald.devices[udi])
+    await listener.until((Action.CHANGE, f"{NET}/br0"))
+    await hald.remove(f"{PREFIX}net_nobody_knows")
+    await hald.remove(udi)
+    await listener.until((Action.REMOVE, f"{NET}/br0"))
+
+
+async def test_values_of_the_wrong_type_cost_their_facts_and_no_device(listener: Listener, hald: Hald) -> None:
+    wrong = interface("br0", f"{NET}/br0") | {"net.address": ["i", 7], "net.interface": ["as", ["br0"]]}
+    await hald.add(f"{PREFIX}net_br0", wrong)
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1") | {"linux.sysfs_path": ["u", 1]})
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    devices = {one.name: one.device for one in Enumerator(NO_SYSFS, (), listener.devices).everything().devices}
+    assert devices["net_br0"].capabilities == (Net(interface="br0"),)
+    assert "net_br1" not in devices
 
 
 async def listing(*words: str) -> tuple[int, str, str]:
