@@ -22,7 +22,7 @@ from hwcensus_agent.describe import is_candidate
 from hwcensus_agent.describe.feeding import fed_by
 from hwcensus_agent.hal.device import DEVICES
 from hwcensus_agent.hal.devices import HalDevices
-from hwcensus_agent.host import HostView, key_of, path_of
+from hwcensus_agent.host import HostView, above, key_of, path_of
 from hwcensus_agent.identifiers import Holders
 from hwcensus_agent.sighting import Undescribed, describe_one
 from hwcensus_agent.sources.walk import NoSysfs, walk
@@ -157,7 +157,12 @@ class Enumerator:
         others = _Known(identities=_without(identities, wanted), names=_without(names, wanted))
         self._holders.forget(wanted)
         candidates = {path: subsystem for path, subsystem in found.items() if self._is_candidate(subsystem)}
-        return Enumeration(devices=self._look(host, candidates, known, others, finished_only=True), paths=wanted)
+        devices = self._look(host, candidates, known, others, finished_only=True)
+        left = names.keys() & wanted - {one.key for one in devices}
+        if left and (below := {key for key in names.keys() - wanted if not left.isdisjoint(above(key))}):
+            # One left the census and is there still, such as a loop device without its file: those below may be gone.
+            return self.some(wanted | below, identities, names, former)
+        return Enumeration(devices=devices, paths=wanted)
 
     def _host(self) -> HostView:
         return HostView(self._sysroot, None if self._hal is None else self._hal.by_path)
@@ -182,7 +187,7 @@ class Enumerator:
             if came:  # it can be named now by what it is linked with
                 wanted |= _linked(host, key)
         if moving:  # those below get another parent, or are gone too
-            wanted.update(other for other in names if not moving.isdisjoint(_above(other)))
+            wanted.update(other for other in names if not moving.isdisjoint(above(other)))
         return wanted
 
     def _subsystem(self, host: HostView, path: str) -> str:
@@ -304,19 +309,11 @@ def _completed(device: Device, identity: str, former: Former) -> Device:
     return device if kept is None else carry_over(kept, device)
 
 
-def _above(key: str) -> Iterator[str]:
-    """The folders that a device is below, the nearest first."""
-    above = key.rpartition("/")[0]
-    while above:
-        yield above
-        above = above.rpartition("/")[0]
-
-
 def _parent(key: str, names: Mapping[str, str]) -> str | None:
     """The name of the nearest ancestor that is in the census."""
     if key == DEVICES:
         return None
-    return next((names[above] for above in _above(key) if above in names), COMPUTER)
+    return next((names[one] for one in above(key) if one in names), COMPUTER)
 
 
 def _linked(host: HostView, key: str) -> set[str]:

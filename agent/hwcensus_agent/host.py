@@ -4,7 +4,7 @@ One a look: what it read once holds for the whole look.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -34,6 +34,12 @@ def key_of(syspath: str) -> str:
 def path_of(key: str) -> str:
     """The sysfs path of a key."""
     return os.fsdecode(original(key))
+
+
+def above(path: str) -> Iterator[str]:
+    """The folders that a device is below, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 class HostView:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hwcensus.instant import now
+from hwcensus_agent.host import above
 from hwcensus_agent.sources import Action, Hint
 
 #: The path of a hint to list all devices anew.
@@ -67,7 +68,7 @@ class Pending:
         if self._everything:
             due = list(self._windows)
         else:
-            due = self._with_moves({path for path, window in self._windows.items() if self._closes(window) <= at})
+            due = self._with_moves(self._with_parents(at))
             if not due:
                 return None
             if EVERYTHING in due:
@@ -86,6 +87,11 @@ class Pending:
 
     def _open(self, path: str, at: float) -> None:
         self._windows.setdefault(path, _Window(at, at, now())).last = at
+
+    def _with_parents(self, at: float) -> set[str]:
+        """What is due, and what waits above it: a device is told after its parent, and known by what that is."""
+        due = {path for path, window in self._windows.items() if self._closes(window) <= at}
+        return due | {one for path in due for one in above(path) if one in self._windows}
 
     def _with_moves(self, due: set[str]) -> list[str]:
         """With what moves link with them: two that changed places are looked at together, or one would seem gone."""

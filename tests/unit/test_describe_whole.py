@@ -1,6 +1,7 @@
 """Enumerations of a made host: who is whose parent, what is kept when it cannot be read, what a partial look sees."""
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_what_is_gone_takes_what_was_below_it_along(tree: Tree) -> None:
     found = host.some(CARD)
     assert found.devices == ()
     assert found.paths == frozenset({f"/sys/{CARD}", f"/sys/{CARD}/net/eth0"})
+
+
+def test_what_leaves_the_census_and_stays_in_sysfs_takes_along_what_went_from_below_it(tree: Tree) -> None:
+    loop = "devices/virtual/block/loop0"
+    tree.device("class/block", loop, uevent="DEVTYPE=disk", dev="7:0", size="32768")
+    tree.device("class/block", f"{loop}/loop0p1", uevent="DEVTYPE=partition", dev="259:0", size="8192", partition="1")
+    host = Host(tree)
+    host.everything()
+    shutil.rmtree(tree.sys / loop / "loop0p1")
+    (tree.sys / loop / "size").write_text("0\n")
+    found = host.some(loop)
+    assert found.devices == ()
+    assert found.paths == frozenset({f"/sys/{loop}", f"/sys/{loop}/loop0p1"})
 
 
 def test_a_look_at_one_device_gives_what_a_look_at_all_gives(tree: Tree) -> None:

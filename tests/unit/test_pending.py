@@ -40,6 +40,15 @@ def test_one_restless_device_does_not_hold_up_another(pending: Pending) -> None:
     assert ready.paths == frozenset({BR1})
 
 
+def test_a_device_is_not_looked_at_before_what_it_is_below(pending: Pending) -> None:
+    pending.hint(hint(Action.ADD, "/sys/devices/usb1/1-1"), 10.0)
+    pending.hint(hint(Action.ADD, "/sys/devices/usb1/1-1/1-1:1.0/input/input5"), 10.0)
+    pending.hint(hint(Action.BIND, "/sys/devices/usb1/1-1"), 10.1)
+    ready = pending.take(10.2)
+    assert ready is not None
+    assert ready.paths == frozenset({"/sys/devices/usb1/1-1", "/sys/devices/usb1/1-1/1-1:1.0/input/input5"})
+
+
 def test_only_the_leading_source_says_that_a_known_device_went(pending: Pending) -> None:
     pending.hint(hint(Action.REMOVE, source="rtnetlink"), 10.0)
     pending.hint(hint(Action.REMOVE), 10.0)
