@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from tests.lab.guest import Guest
 from tests.lab.listener import Known, Listener, Told
 
-SECONDS = 30.0
+SECONDS = 60.0
 AGENT_SECONDS = 120.0  # Python's imports, emulated
 SETTINGS = {
     "HWCENSUS_KAFKA_EVENTS_TOPIC": "events",
@@ -52,13 +52,14 @@ class Lab:
 
     def begin(self) -> set[str]:
         """What is heard from here on is the test's. Gives the identities there are."""
-        self._mark()
         self._heard = len(self._listener.told)
         return {known.identity for known in self.census.values()}
 
     def end(self) -> set[str]:
-        """The identities there are, now that the agent's own digests agree with what it told."""
+        """The identities there are, now that nothing more was heard and the agent's own digests agree with all that."""
         self._wait(self._listener.agrees, "a heartbeat after all that")
+        late = [str(one) for one in self._news() if one.what != "state"]
+        assert not late, f"nobody expected {late}"
         return {known.identity for known in self.census.values()}
 
     def stop_agent(self) -> None:
@@ -83,7 +84,6 @@ class Lab:
 
         self._wait(lambda: len(told()) >= wanted, f"{expected}")
         self._mark()
-        self._mark()
         news = told()
         self._heard = len(self._listener.told)
         came = _grouped(news, expected)
@@ -106,7 +106,8 @@ class Lab:
 
     def _mark(self) -> None:
         """Makes a change of which the agent tells after all that it heard before: what waits for quiet waits no longer
-        than the mark does."""
+        than the mark does. (With it, rather, of what is looked at in one go: that is seen at the test's end at latest.)
+        """
         mtu = next(self._marks)
         self.guest(f"udevadm settle && ip link set lo mtu {mtu}")
         self._wait(lambda: self.census["net_lo"].state.get("net.mtu") == mtu, "the mark")

@@ -19,13 +19,20 @@ def test_a_keyboard_comes_parents_first_and_goes_children_first(lab: Lab) -> Non
 
 @pytest.mark.parametrize("port", ["2", "3"])
 def test_a_stick_is_the_same_in_whichever_port(lab: Lab, port: str) -> None:
-    lab.guest.qmp.drive("stick", 1 << 24)
-    lab.guest.qmp.plug("usb-storage", "stick", bus="usb.0", port=port, drive="stick", serial="LABSTICK")
-    device, interface, disk = lab.hears(f"add usb_2_{port}", f"add usb_2_{port}_1_0", "add block_sda")
-    assert device.device.identity == STICK
-    assert interface.device.identity == f"usb/place/{STICK.replace('/', '%2F')}%2F:1.0"
-    assert disk.device.identity == "block/serial/LABSTICK"
-    assert disk.device.facts.items() >= {"storage.bus": "usb", "storage.size": 1 << 24}.items()
+    lab.guest.qmp.drive(f"medium{port}", 1 << 24)
+    lab.guest.qmp.plug("usb-storage", "stick", bus="usb.0", port=port, drive=f"medium{port}", serial="LABSTICK")
+    stick, interface, disk = f"usb_2_{port}", f"usb_2_{port}_1_0", "block_sda"
+    lab.hears(
+        f"add {stick}", f"add {interface}", "add scsi_host1", "add scsi_target1_0_0", "add scsi_1_0_0_0",
+        {"add scsi_generic_sg0", f"add {disk}"},
+    )  # fmt: skip
+    assert lab.census[stick].identity == STICK
+    assert lab.census[interface].identity == f"usb/place/{STICK.replace('/', '%2F')}%2F:1.0"
+    assert lab.census[disk].identity == "block/serial/LABSTICK"
+    assert lab.census[disk].facts.items() >= {"storage.bus": "usb", "storage.size": 1 << 24}.items()
 
-    lab.guest.qmp.unplug("stick", drive="stick")
-    lab.hears("remove block_sda", f"remove usb_2_{port}_1_0", f"remove usb_2_{port}")
+    lab.guest.qmp.unplug("stick", drive=f"medium{port}")
+    lab.hears(
+        {"remove scsi_generic_sg0", f"remove {disk}"}, "remove scsi_1_0_0_0", "remove scsi_target1_0_0",
+        "remove scsi_host1", f"remove {interface}", f"remove {stick}",
+    )  # fmt: skip
