@@ -52,6 +52,8 @@ class Pending:
             self._note_move(hint.old_syspath, hint.syspath, leads=leads)
         if hint.action is Action.REMOVE and leads:
             self._note_gone(hint.syspath, at)
+        if hint.beside in self._windows:
+            self._windows[hint.syspath] = self._windows[hint.beside]
         self._open(hint.syspath, at)
 
     def look_at_everything(self) -> None:

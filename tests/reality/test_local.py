@@ -223,6 +223,21 @@ def test_what_is_watched_is_printed_as_it_comes_changes_and_goes(tmp_path: Path,
         inside.does("ip link del br0", r" remove net_br0$", r" change net_ifb7 facts: .*net.master")
 
 
+@pytest.mark.parametrize("udevd", [False, True])
+def test_a_renamed_bridge_has_another_name_at_its_port_too_and_all_is_told_once(tmp_path: Path, udevd: bool) -> None:
+    with Inside(tmp_path, udevd=udevd) as inside:
+        inside.does("ip link add br0 type bridge; ip link add ifb0 type ifb", r" add net_br0$", " add net_ifb0$")
+        inside.does("ip link set ifb0 master br0", r" change net_br0 .*net.port", " change net_ifb0 facts: net.master$")
+        before = len(inside.process.lines)
+        inside.does("ip link set br0 name br7", r" change net_br7 renumbered: key name net.interface$")
+        inside.does("ip link set br7 name br8", r" change net_br8 renumbered: key name net.interface$")
+        inside.does("ip link add br1 type bridge", r" add net_br1$")
+        said = [line.split(" ", 1)[1].strip() for line in inside.process.lines[before:]]
+    renamed = "renumbered: key name net.interface"
+    assert sorted(said) == ["add net_br1", f"change net_br7 {renamed}", f"change net_br8 {renamed}",
+                            "change net_ifb0 facts: net.master", "change net_ifb0 facts: net.master"]  # fmt: skip
+
+
 def test_watched_events_are_objects_where_programs_read_them(tmp_path: Path) -> None:
     with Inside(tmp_path, "-o", "ndjson") as inside:
         inside.does("ip link add br0 type bridge", '"add"')

@@ -112,6 +112,14 @@ def test_an_interface_is_named_and_known_by_its_address_of_now() -> None:
     assert dict(link.items()) == {"speed": "1000", "state": "up"}
 
 
+def test_features_come_in_libvirts_order() -> None:
+    net = Net(interface="eth0", state=NetState(link="up", feature=("gro", "rx", "switchdev", "tx")))
+    found = one(device("net_eth0", net)).find("capability")
+    assert found is not None
+    assert [child.get("name") or child.tag for child in found] == ["interface", "link", "rx", "tx", "gro", "switchdev",
+                                                                   "capability"]  # fmt: skip
+
+
 @pytest.mark.parametrize("state, attributes", [("down", {"state": "down"}), ("strange", None), (None, None)])
 def test_a_link_that_is_not_up_has_no_speed_and_a_state_libvirt_does_not_know_is_none(
     state: str | None, attributes: dict[str, str] | None
@@ -124,6 +132,10 @@ def test_the_loopback_has_an_address_of_zeros_and_a_tunnel_has_none() -> None:
     found = written(device("net_lo", Net(interface="lo")), device("net_gre0", Net(interface="gre0")))
     assert [one.findtext("name") for one in found.values()] == ["computer", "net_lo_00_00_00_00_00_00", "net_gre0"]
     assert text(found["net_gre0"], "address") is None
+
+
+def test_an_address_that_libvirts_schema_does_not_know_is_none() -> None:
+    assert text(one(device("net_ib0", Net(interface="ib0", address="00:02:c9:03:00:0e:8b:31"))), "address") is None
 
 
 def test_wireless_is_wireless() -> None:

@@ -67,6 +67,19 @@ def test_a_renamed_device_is_looked_at_where_it_is_now(pending: Pending) -> None
     assert (ready.paths, ready.moved) == (frozenset({BR1 + "x"}), {BR1 + "x": BR0})
 
 
+def test_what_names_a_renamed_device_is_looked_at_with_it_however_long_others_tell_of_the_rename(
+    pending: Pending,
+) -> None:
+    port = "/sys/devices/virtual/net/eth0"
+    pending.hint(hint(Action.MOVE, BR1, BR0, source="rtnetlink"), 10.0)
+    pending.hint(Hint(source="rtnetlink", action=Action.CHANGE, syspath=port, beside=BR1), 10.0)
+    pending.hint(hint(Action.MOVE, BR1, BR0), 10.1)
+    assert pending.take(10.25) is None
+    ready = pending.take(10.3)
+    assert ready is not None
+    assert (ready.paths, ready.moved) == (frozenset({BR1, port}), {BR1: BR0})
+
+
 def test_a_look_at_everything_takes_all_that_waits_with_it(pending: Pending) -> None:
     pending.hint(hint(Action.ENUMERATE, "/sys"), 10.0)
     pending.hint(hint(Action.CHANGE), 10.15)

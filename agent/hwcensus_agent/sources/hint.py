@@ -29,3 +29,4 @@ class Hint:
     subsystem: str | None = None
     devtype: str | None = None
     old_syspath: str | None = None  # of a move: where the device was
+    beside: str | None = None  # syspath of another device: one look is to see both, or neither as it is now

@@ -133,7 +133,8 @@ class RtnetlinkSource:
         if old is None or old.syspath == new.syspath:
             return self._changed(link.index, *masters)
         moved = _hint(Action.MOVE, new, old_syspath=old.syspath)
-        return [moved, *self._changed(*masters, *self._relatives(link.index))]
+        others = self._changed(*masters, *self._relatives(link.index))
+        return [moved, *(replace(other, beside=new.syspath) for other in others)]
 
     def _gone(self, index: int) -> list[Hint]:
         old = self._known.pop(index, None)

@@ -7,6 +7,9 @@ from hwcensus.libvirt.element import capability, element, leaf
 
 #: operstate (RFC 2863) as libvirt's schema has it.
 _STATES = frozenset({"unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"})
+#: In libvirt's order.
+_FEATURES = ("rx", "tx", "sg", "tso", "gso", "gro", "lro", "rxvlan", "txvlan", "ntuple", "rxhash", "rdma", "txudptnl",
+             "switchdev")  # fmt: skip
 
 
 def write(net: Net) -> etree._Element:
@@ -15,11 +18,18 @@ def write(net: Net) -> etree._Element:
         "net",
         [
             leaf("interface", net.interface),
-            leaf("address", now.address or net.address or ("00:00:00:00:00:00" if net.interface == "lo" else None)),
+            leaf("address", _address(net, now)),
             _link(now),
+            *(element("feature", name=name) for name in _FEATURES if name in now.feature),
             capability("80211" if net.find("80211") is not None else "80203"),
         ],
     )
+
+
+def _address(net: Net, now: NetState) -> str | None:
+    """libvirt's schema knows addresses of six bytes, and so none of InfiniBand's."""
+    found = now.address or net.address or ("00:00:00:00:00:00" if net.interface == "lo" else "")
+    return found if len(found.split(":")) == 6 else None
 
 
 def _link(now: NetState) -> etree._Element | None:
