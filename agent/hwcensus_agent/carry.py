@@ -43,7 +43,14 @@ def _bus(former: Bus | None, fresh: Bus | None, unread: frozenset[str]) -> Bus |
 
 def _all(former: Sequence[Capability], fresh: Sequence[Capability], unread: frozenset[str]) -> tuple[Capability, ...]:
     by_type = {one.type_: one for one in former}
-    return tuple(_part(by_type[one.type_], one, unread) if one.type_ in by_type else one for one in fresh)
+    there = (one for one in fresh if one.type_ in by_type or not _is_guess(one, unread))
+    return tuple(_part(by_type[one.type_], one, unread) if one.type_ in by_type else one for one in there)
+
+
+def _is_guess(one: Capability, unread: frozenset[str]) -> bool:
+    """Whether nothing is known of a capability but that something of it could not be read."""
+    known = one.nested or any(getattr(one, fact.field) not in (None, ()) for fact in facts_of(type(one)))
+    return not known and any(path.startswith(f"{one.type_}.") for path in unread)
 
 
 def _part(former: P, fresh: P, unread: frozenset[str]) -> P:

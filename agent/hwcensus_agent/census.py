@@ -32,6 +32,8 @@ class Glance:
     gone: Mapping[str, int]
     #: New path → old path of what was renamed.
     moved: Mapping[str, str]
+    #: Paths of the facts that whoever told the census before did not know.
+    unknown: frozenset[str] = frozenset()
 
 
 class Census:
@@ -123,18 +125,18 @@ class Census:
             self._remember(sight)
             return [News(type=ADD, sight=sight, time=time, source=glance.source)]
         if (former.digest, former.state_hash) != (sight.digest, sight.state_hash):
-            return [self._differs(former, sight, time, glance.source)]
+            return [self._differs(former, sight, time, glance)]
         return []
 
     def _became(self, former: Sight, sight: Sight, glance: Glance) -> list[News]:
-        change = self._differs(former, sight, _when(sight, glance), glance.source)
+        change = self._differs(former, sight, _when(sight, glance), glance)
         return [replace(change, was=former.identity)]
 
-    def _differs(self, former: Sight, sight: Sight, time: datetime, source: str) -> News:
+    def _differs(self, former: Sight, sight: Sight, time: datetime, glance: Glance) -> News:
         self._forget(former)
         self._remember(sight)
-        kind, changed = _difference(former, sight)
-        return News(type=CHANGE, sight=sight, time=time, source=source, kind=kind, changed=changed)
+        kind, changed = _difference(former, sight, glance.unknown)
+        return News(type=CHANGE, sight=sight, time=time, source=glance.source, kind=kind, changed=changed)
 
     def _remember(self, sight: Sight) -> None:
         self._sights[sight.identity] = sight
@@ -189,7 +191,7 @@ class Census:
         return news if command is None else replace(news, command=command)
 
 
-def _difference(former: Sight, sight: Sight) -> tuple[str, tuple[str, ...]]:
+def _difference(former: Sight, sight: Sight, unknown: frozenset[str]) -> tuple[str, tuple[str, ...]]:
     """The kind of the change, and the paths that differ: none where another version of this agent told the former one,
     with facts that we do not know."""
     new = sight.survey()
@@ -197,7 +199,7 @@ def _difference(former: Sight, sight: Sight) -> tuple[str, tuple[str, ...]]:
         old = former.survey()
     except InvalidDocument:
         return "facts", ()
-    return kind_of_change(old, new), changed_paths(old, new)
+    return kind_of_change(old, new, unknown), changed_paths(old, new)
 
 
 def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:

@@ -1,6 +1,5 @@
 """The `hello` that begins a stream: who speaks, after what, and what is published at that moment."""
 
-import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,11 +7,9 @@ import hwcensus
 from hwcensus.census_digest import write_total
 from hwcensus.event import AgentState, Evidence, Hello, SourceState
 from hwcensus.instant import now, read_instant
+from hwcensus_agent.model import Model
 from hwcensus_agent.sources import Source
 from hwcensus_agent.spool import Spool
-
-#: Raised whenever describers learn facts: what only the new model knows is `redescribed`, not changed.
-MODEL = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +22,7 @@ class Greeting:
     boot: str | None
     creatable: tuple[str, ...]
     sources: tuple[Source, ...]
+    model: Model
 
     def begin(self, spool: Spool, commands_partition: int | None, moved_from: int | None) -> None:
         """Begins a new stream with its hello."""
@@ -37,15 +35,14 @@ class Greeting:
                 count=spool.count, digest=write_total(spool.digest), state_digest=write_total(spool.state_digest),
                 down_since=None if alive is None else read_instant(alive), boot=self.boot,
                 moved_from=moved_from,
-                evidence=self.evidence, agent=_agent_state(), sources=tuple(_states(self.sources)),
+                evidence=self.evidence, agent=self._agent(), sources=tuple(_states(self.sources)),
                 creatable=self.creatable, commands_partition=commands_partition,
             )  # fmt: skip
 
         spool.begin_stream(hello)
 
-
-def _agent_state() -> AgentState:
-    return AgentState(version=hwcensus.__version__, model=MODEL, kernel=platform.release())
+    def _agent(self) -> AgentState:
+        return AgentState(version=hwcensus.__version__, model=self.model.digest, kernel=self.model.kernel)
 
 
 def _states(sources: Iterable[Source]) -> Iterable[SourceState]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
@@ -71,11 +71,13 @@ class Live:
         names = self.census.names() if same_boot else {}
         return await asyncio.to_thread(self._look, None, now_there, names, self.census.sight, of_old)
 
-    def compare(self, looked: Looked, *, same_boot: bool) -> None:
-        """Notes what the first look found different from what was told before."""
+    def compare(self, looked: Looked, *, same_boot: bool, unknown: Collection[str] = ()) -> None:
+        """Notes what the first look found different from what was told before, by a model that did not know some
+        facts."""
         self._note(
             Glance(
-                seen=looked.seen, paths=None, same_boot=same_boot, source=self._source, hinted={}, gone={}, moved={}
+                seen=looked.seen, paths=None, same_boot=same_boot, source=self._source, hinted={}, gone={}, moved={},
+                unknown=frozenset(unknown),
             )
         )  # fmt: skip
 

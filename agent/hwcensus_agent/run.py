@@ -20,6 +20,7 @@ from hwcensus_agent.heartbeat import Pulse
 from hwcensus_agent.holdback import HoldBack
 from hwcensus_agent.live import Live
 from hwcensus_agent.look import HostLook
+from hwcensus_agent.model import Model
 from hwcensus_agent.notify import notify, watchdog_seconds
 from hwcensus_agent.orders import Orders
 from hwcensus_agent.publisher import Publisher
@@ -116,8 +117,11 @@ class Agent:
         boot = hostid.boot_id(sysroot=self._settings.census.sysroot)
         same_boot = boot is not None and spool.remembered("boot") == boot
         orders.expect_begun()
-        live.compare(await live.first_look(same_boot=same_boot), same_boot=same_boot)
+        model = Model.of(self._lead.name)
+        unknown = model.unknown_to(Model.remembered(spool), spool.told().values())
+        live.compare(await live.first_look(same_boot=same_boot), same_boot=same_boot, unknown=unknown)
         spool.remember("boot", boot or "")
+        model.remember(spool)
         greeting = Greeting(
             host=self._host,
             name=self._settings.name or printable(os.fsencode(socket.gethostname())),
@@ -125,6 +129,7 @@ class Agent:
             boot=boot,
             creatable=orders.creatable,
             sources=sources,
+            model=model,
         )
         publisher.greet = lambda count, moved: greeting.begin(spool, orders.partition(count), moved)
         await self._until_stopped(sources, live, publisher, orders, Pulse(

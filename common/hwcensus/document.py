@@ -6,7 +6,7 @@ devices are in `codec.py`. Validation is in `schema.py`.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import NamedTuple, cast
@@ -36,6 +36,8 @@ _PARSER = etree.XMLParser(
 )
 
 JsonValue = Value | list[str]
+#: The capability that no element has: it is there where `<vports max>` is above zero.
+DERIVED = "vports"
 
 
 def parse(raw: bytes) -> etree._Element:
@@ -142,11 +144,17 @@ class Survey:
         yield from (
             (path, repr(value)) for part in (self.frame, self.facts, self.state) for path, value in part.items()
         )
+        yield from self._types()
 
     def lasting(self) -> Iterator[tuple[str, str]]:
         """The same of what the digest covers: without key and state, which may use a fact's path for another value."""
         yield from ((path, repr(value)) for path, value in self.frame.items() if path != "key")
         yield from ((path, repr(value)) for path, value in self.facts.items())
+        yield from self._types()
+
+    def _types(self) -> Iterator[tuple[str, str]]:
+        """The capabilities: some say all they say by being there."""
+        yield from ((type_, "") for type_ in self.capabilities if type_ != DERIVED)
 
 
 class _Reader(NamedTuple):
@@ -237,7 +245,7 @@ def _survey_part(element: etree._Element, found: Survey) -> None:
         else:
             _survey_leaf(child, tag, table, found.facts, found)
     if type_ == "fc" and found.facts.get("fc.vports.max"):
-        found.capabilities.append("vports")
+        found.capabilities.append(DERIVED)
 
 
 @cache
@@ -324,9 +332,13 @@ def changed_paths(old: Survey, new: Survey) -> tuple[str, ...]:
     return tuple(sorted({path for path, _ in set(old.flat()) ^ set(new.flat())}))
 
 
-def kind_of_change(old: Survey, new: Survey) -> str:
-    """`facts`, `renumbered` (only handles differ) or `state` (only key and state differ); see docs/protocol.md."""
+def kind_of_change(old: Survey, new: Survey, unknown: Container[str] = frozenset()) -> str:
+    """`facts`, `redescribed`, `renumbered` (only handles differ) or `state` (only key and state differ).
+
+    `unknown`: paths that whoever told `old` did not know, or read elsewhere; see docs/protocol.md.
+    """
     differing = {path for path, _ in set(old.lasting()) ^ set(new.lasting())}
-    if differing - handle_paths():
+    telling = differing - handle_paths()
+    if any(path not in unknown for path in telling):
         return "facts"
-    return "renumbered" if differing else "state"
+    return "redescribed" if telling else "renumbered" if differing else "state"

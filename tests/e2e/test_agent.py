@@ -1,5 +1,6 @@
 """The agent as a program: one a host, clear words for wrong settings, a clean stop."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,33 @@ def test_changes_while_the_agent_was_down_are_told_when_it_is_back(
         ip("link", "add", "hwcdown2", "type", "bridge")
         with line.start_agent() as agent:
             wait_until(line.agrees, "the census is true", collector, agent)
+
+
+FORMER = """
+from hwcensus_agent.describe.link_kind import KINDS
+table = KINDS["bridge"]
+table._sources = [pair for pair in table._sources if pair[0].label != "stp"]
+"""
+
+
+def test_what_an_upgraded_agent_knows_more_is_redescribed_and_no_news(
+    tmp_path: Path, kafka: Kafka, kafka_topics: Callable[..., Topics], sqlite_url: str
+) -> None:
+    require(can_make_links(), "making network links needs root")
+    line = Line(tmp_path / "line", kafka.bootstrap, kafka_topics(), sqlite_url)
+    with line.start_collector() as collector, bridges("hwcold1"):
+        ip("link", "add", "hwcold1", "type", "bridge")
+        with line.start_agent(FORMER) as agent:
+            wait_until(lambda: "net_hwcold1" in line.devices(), "the bridge is told", collector, agent)
+        with line.start_agent() as agent:
+            wait_until(line.agrees, "the census is true", collector, agent)
+
+        def kinds(*words: str) -> list[str]:
+            told = line.hwcensus(*words, "-o", "ndjson").stdout.splitlines()
+            return [one["kind"] for one in map(json.loads, told) if one["name"] == "net_hwcold1"]
+
+        assert kinds("history", line.host, "net_hwcold1") == ["add", "redescribed"]
+        told = json.loads(line.hwcensus("history", line.host, "net_hwcold1", "-o", "json").stdout)
+        assert told[-1]["changed"] == ["bridge.stp"]
+        assert kinds("changes", "--since", "1h") == ["add"]
+        assert kinds("changes", "--since", "1h", "--kinds", "all") == ["add", "redescribed"]

@@ -9,8 +9,8 @@ from lxml import etree
 
 from hwcensus import codec, document
 from hwcensus.classes.link_kind import Bridge
-from hwcensus.classes.net import Net, NetState
-from hwcensus.device import Device
+from hwcensus.classes.net import Ethernet, Net, NetState
+from hwcensus.device import Capability, Device
 from hwcensus.errors import InvalidDocument
 from tests.unit.devices import devices
 
@@ -57,6 +57,21 @@ def test_what_two_documents_differ_in_is_named_or_they_are_equal(one: Device, ot
     assert document.changed_paths(old, old) == ()
 
 
+@given(devices(), devices())
+def test_only_state_differs_where_the_digests_are_equal_and_nowhere_else(one: Device, other: Device) -> None:
+    old, new = (codec.write_device(replace(device, name="n")) for device in (one, other))
+    kind = document.kind_of_change(document.survey(old), document.survey(new))
+    assert (kind == "state") == (document.take_apart(old).digest == document.take_apart(new).digest)
+
+
+def test_a_capability_that_has_no_facts_is_a_difference_too() -> None:
+    def net(*nested: Capability) -> document.Survey:
+        return document.survey(codec.write_device(Device(name="n", capabilities=(Net(interface="e", nested=nested),))))
+
+    assert document.kind_of_change(net(), net(Ethernet())) == "facts"
+    assert document.changed_paths(net(), net(Ethernet())) == ("80203",)
+
+
 def bridge(*, name: str = "br0", stp: bool = False, mtu: int = 1500) -> document.Survey:
     net = Net(interface=name, nested=(Bridge(stp=stp),), state=NetState(mtu=mtu))
     return document.survey(codec.write_device(Device(name=f"net_{name}", key=f"/sys/{name}", capabilities=(net,))))
@@ -74,6 +89,20 @@ def bridge(*, name: str = "br0", stp: bool = False, mtu: int = 1500) -> document
 def test_a_change_has_a_kind_and_names_its_facts(new: document.Survey, kind: str, changed: tuple[str, ...]) -> None:
     assert document.kind_of_change(bridge(), new) == kind
     assert document.changed_paths(bridge(), new) == changed
+
+
+@pytest.mark.parametrize(
+    "new, unknown, kind",
+    [
+        (bridge(stp=True), {"bridge.stp"}, "redescribed"),
+        (bridge(stp=True), {"bridge.other"}, "facts"),
+        (bridge(stp=True, name="br1", mtu=9000), {"bridge.stp"}, "redescribed"),
+        (bridge(name="br1"), {"bridge.stp"}, "renumbered"),
+        (bridge(mtu=9000), {"net.mtu"}, "state"),
+    ],
+)
+def test_what_only_a_new_model_knows_is_redescribed(new: document.Survey, unknown: set[str], kind: str) -> None:
+    assert document.kind_of_change(bridge(), new, unknown) == kind
 
 
 @pytest.mark.parametrize(
