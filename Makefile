@@ -30,8 +30,9 @@ bench: venv kafka ## our figures beside the limits (ONLY=name for one)
 requirements: ## pin what pyproject.toml asks for (UPGRADE=1 for newer versions)
 	@UPGRADE=$(UPGRADE) .ci/requirements
 
-schema: venv ## write the RELAX NG files from the device model
+schema: venv ## write what follows from the device classes: the RELAX NG files, docs/facts.md
 	$(bin)/python -m hwcensus.schema
+	$(bin)/python -m hwcensus_agent.describe.facts_page > docs/facts.md
 
 venv: ## the Python environment in .venv
 	@.ci/venv dev

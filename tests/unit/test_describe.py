@@ -129,6 +129,12 @@ def test_what_no_class_describes_comes_in_by_include_and_generically(tree: Tree)
     assert document.survey(device.element).facts == {"generic.subsystem": "leds"}
 
 
+def test_what_comes_in_generically_has_the_kind_that_the_kernel_gives_it(tree: Tree) -> None:
+    tree.device("bus/spi/devices", f"{PCI}/spi0.0", uevent="DEVTYPE=flash\n")
+    found = look(tree, "spi:flash")["spi_spi0_0"]
+    assert document.survey(found.element).facts == {"generic.subsystem": "spi", "generic.kind": "flash"}
+
+
 WORDS = " 0 0 0 0"  # so that what comes before is the word of keys 256 to 319
 
 
@@ -168,6 +174,7 @@ def test_a_virtio_device_has_a_type_with_a_name(tree: Tree) -> None:
     tree.device("bus/virtio/devices", f"{PCI}/virtio0", vendor="0x1af4", device="0x0001")
     found = facts(tree, "virtio_virtio0")
     assert (found["virtio.vendor"], found["virtio.product"], found["virtio.product_name"]) == (0x1AF4, 1, "network")
+    assert found["virtio.address.number"] == 0
 
 
 def test_memory_without_smbios_is_the_sum_of_the_blocks_that_are_online(tree: Tree) -> None:

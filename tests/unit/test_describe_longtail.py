@@ -10,10 +10,9 @@ from hwcensus.classes.longtail import LINES
 from hwcensus.device import Device
 from hwcensus.document import JsonValue
 from hwcensus_agent.describe import describe
-from hwcensus_agent.enumerate import Described, enumerate_host
 from tests.fixtures import hal_recording
 from tests.fixtures.hal_recording import Properties
-from tests.unit.sysfs_tree import Tree
+from tests.unit.sysfs_tree import Tree, look
 
 PCI = "devices/pci0000:00/0000:00:03.0"
 USB = f"{PCI}/usb1/1-1/1-1:1.0"
@@ -22,10 +21,6 @@ USB = f"{PCI}/usb1/1-1/1-1:1.0"
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
-
-
-def look(tree: Tree) -> dict[str, Described]:
-    return {one.name: one for one in enumerate_host(sysroot=str(tree.sys)).devices}
 
 
 def facts(tree: Tree, name: str) -> dict[str, JsonValue]:
@@ -192,10 +187,10 @@ def test_a_watchdog_says_which_one_it_is(tree: Tree) -> None:
 def test_a_radio_and_an_rdma_device_have_addresses(tree: Tree) -> None:
     tree.device("class/ieee80211", f"{PCI}/ieee80211/phy0", macaddress="00:19:D2:75:AE:D1")
     tree.device("class/infiniband", f"{PCI}/infiniband/mlx5_0", node_guid="0002:c903:000E:8b30",
-                sys_image_guid="0002:c903:000e:8b33", node_type="1: CA")  # fmt: skip
+                sys_image_guid="0002:c903:000e:8b33", node_type="1: CA", fw_ver="2.31.5050")  # fmt: skip
     assert facts(tree, "ieee80211_phy0") == {"ieee80211.address": "00:19:d2:75:ae:d1"}
     assert facts(tree, "infiniband_mlx5_0") == {
-        "rdma.guid": "0002c903000e8b30", "rdma.image_guid": "0002c903000e8b33",
+        "rdma.guid": "0002c903000e8b30", "rdma.image_guid": "0002c903000e8b33", "rdma.firmware": "2.31.5050",
         "rdma.node_type": "1: CA",
     }  # fmt: skip
     assert identifiers(tree, "infiniband_mlx5_0") == [("guid", "0002c903000e8b30")]

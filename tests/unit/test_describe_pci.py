@@ -247,3 +247,9 @@ def test_a_bridge_is_one_by_hals_word_too(tmp_path: Path) -> None:
                if (said.get("pci.device_class"), said.get("pci.device_subclass")) == (6, 4)]  # fmt: skip
     assert bridges
     assert {by_hal("desktop", udi, tmp_path)["pci.bridge.type"] for udi in bridges} == {"pci"}
+
+
+def test_a_function_has_a_node_and_the_lanes_in_use(tree: Tree) -> None:
+    function(tree, numa_node="1", max_link_width="16", current_link_width="8")
+    found = facts(tree, "pci_0000_00_03_0")
+    assert (found["pci.numa_node"], found["pci.link.width"], found["pci.link_width"]) == (1, 16, 8)

@@ -9,6 +9,7 @@ from hwcensus import codec, document
 from hwcensus.device import Device
 from hwcensus.document import JsonValue
 from hwcensus_agent.describe import computer
+from hwcensus_agent.host import HostView
 from hwcensus_agent.view import HalValue
 from tests.fixtures import hal_recording
 from tests.unit.smbios_table import install, module, structure
@@ -153,3 +154,26 @@ def test_a_hald_before_0_5_11_says_the_same_in_other_words(tmp_path: Path) -> No
 def test_a_recorded_computer_is_known_by_its_kernel_at_least(tmp_path: Path) -> None:
     found = by_hal(hal_recording.load("lab-vm")["computer"], tmp_path)
     assert found == {"system.kernel": "6.18.44-fc-v445", "system.architecture": "x86_64"}
+
+
+def test_board_and_chassis_have_numbers_that_only_root_sees(tree: Tree) -> None:
+    tree.device("class/dmi", "devices/virtual/dmi/id", board_asset_tag="B-17", chassis_version="Rev 2",
+                chassis_serial="C99", chassis_asset_tag="RACK4-U12", sys_vendor="QEMU")  # fmt: skip
+    found = facts(tree, "computer")
+    assert (found["system.board.asset"], found["system.chassis.asset"]) == ("B-17", "RACK4-U12")
+    assert (found["system.chassis.product"], found["system.chassis.serial"]) == ("Rev 2", "C99")
+    assert found["system.virtualization"] == "qemu"
+
+
+def test_the_running_system_says_its_name_and_which_boot_it_is(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = tmp_path / "os-release"
+    release.write_text('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+    monkeypatch.setattr(computer, "OS_RELEASE", (release,))
+    host = HostView(str(tree.sys))
+    host.live = True
+    (system,) = computer.describe(host.view("/sys/devices", "computer"), host).capabilities
+    survey = document.survey(codec.write_device(Device(name="computer", capabilities=(system,))))
+    assert survey.facts["system.os"] == "Debian GNU/Linux 12 (bookworm)"
+    assert survey.state["system.boot"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
