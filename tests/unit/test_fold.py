@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hwcensus.event import Event, Evidence, Gap, Present, Produced, Result
 from hwcensus_collector.ingest.fold import accept, fold, lose
-from hwcensus_collector.ingest.reconcile import ONE_BY_ONE, wanted_devices
+from hwcensus_collector.ingest.reconcile import ONE_BY_ONE, totals_of, wanted_devices
 from hwcensus_collector.ingest.record import of_event
 from hwcensus_collector.ingest.state import HostState
 from hwcensus_collector.ingest.step import Step, Version
@@ -155,6 +155,17 @@ def test_an_identity_that_has_its_own_history_is_not_taken_over(host: SimulatedH
     assert step.notes == ["was-taken", "change-of-unknown"]
     memory.hear(host.heartbeat())
     assert memory.wanted() is None
+
+
+def test_a_device_that_was_gone_under_its_former_identity_counts_under_the_new_one(host: SimulatedHost) -> None:
+    """Even if it looks as it did: what it adds to the sums has its identity in it."""
+    memory = Memory()
+    memory.hear(host.hello(), host.add(Nic(0)), host.remove(0))
+    told = host.change(Nic(0), was=Nic(0).identity)
+    host.devices = {"net/name/eth0": host.devices.pop(Nic(0).identity)}
+    memory.hear(replace(told, identity="net/name/eth0"))
+    assert memory.present == {"net/name/eth0"}
+    assert memory.state.totals == totals_of(host.heartbeat())
 
 
 def test_versions_name_the_command_that_caused_them(host: SimulatedHost, memory: Memory) -> None:

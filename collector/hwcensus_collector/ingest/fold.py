@@ -34,7 +34,8 @@ def fold(state: HostState, record: Record, offline_after: timedelta) -> Step:
 
 
 def _goes_on(step: Step, record: Record, offline_after: timedelta) -> None:
-    step.place = step.place._replace(heard_at=record.at)
+    stream, seq, _ = step.place
+    step.place = Place(stream, seq, record.at)
     if step.conflict is not None and record.at - step.conflict.heard_at > offline_after:
         step.conflict = None  # the other fell silent first
     if isinstance(record.event, Heartbeat):
@@ -50,7 +51,8 @@ def _goes_on(step: Step, record: Record, offline_after: timedelta) -> None:
 def _apply(step: Step, record: Record) -> None:
     """The record is the next one of the current stream."""
     step.folded = True
-    step.place = step.place._replace(seq=_number(record))
+    stream, _, heard_at = step.place
+    step.place = Place(stream, _number(record), heard_at)
     event = record.event
     match event:
         case Add() | Change() | Present():

@@ -116,11 +116,10 @@ def _same_thing(step: Step, event: Change, was: str, target: Held | None, at: da
             close(step, was, source, clamp(event.time, at, source.since), event)
         return target
     step.moved.append((was, event.identity))
-    if not source.present:
-        return source
     # What it adds to the sums has its identity in it.
     renamed = _renamed(event.identity, source)
-    step.totals = step.totals.minus(source).plus(renamed)
+    if source.present:
+        step.totals = step.totals.minus(source).plus(renamed)
     return renamed
 
 
@@ -131,6 +130,7 @@ def _renamed(identity: str, held: Held) -> Held:
         digest=held.digest,
         state_hash=held.state_hash,
         since=held.since,
+        present=held.present,
         ports=held.ports,
     )
 

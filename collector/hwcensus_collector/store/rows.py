@@ -3,10 +3,11 @@
 JSON is written here: the databases get it as text.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
+
+from pydantic_core import to_json
 
 from hwcensus import census_digest
 from hwcensus.document import Survey
@@ -78,7 +79,9 @@ STREAM = Target(
     kept=("first_seq", "begun_at"),
 )
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+def _encode(value: object) -> str:
+    return to_json(value).decode()
 
 
 def version_rows(batch: Batch, first: int) -> Iterator[Row]:

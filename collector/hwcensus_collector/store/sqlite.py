@@ -6,7 +6,7 @@ There is one writer, and it holds the database's only write lock: see `hwcensus_
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import cast
 
 from sqlalchemy import Connection, func, select
@@ -43,8 +43,9 @@ def _run(connection: Connection, statement: str, target: Target, rows: Sequence[
         raw.executemany(statement, _converted(target)(rows))
 
 
+@lru_cache(maxsize=10_000)
 def instant(value: datetime) -> str:
-    """A UTC time as SQLAlchemy writes it: without saying that it is UTC."""
+    """A UTC time as SQLAlchemy writes it: without saying that it is UTC. (One stands in several rows of a batch.)"""
     return value.isoformat(" ", "microseconds")[:26]
 
 
