@@ -49,4 +49,4 @@ def unpack(source: Path, folder: Path) -> Path:
         return umockdev_tree.build(source, folder)
     with tarfile.open(source) as tar:
         tar.extractall(folder, filter="data")
-    return next(folder.glob("*/sys"))
+    return next(path for path in (folder / "sys", *folder.glob("*/sys")) if path.is_dir())

@@ -41,15 +41,13 @@ def disk(tree: Tree, path: str = DISK, **more: str) -> None:
 
 
 def test_a_size_counts_512_bytes_a_sector_whatever_the_block_size(tree: Tree) -> None:
-    disk(tree, queue__logical_block_size="4096", queue__physical_block_size="4096", queue__rotational="0")
-    found = facts(tree, "block_sda")
-    assert (found["storage.size"], found["block.size"]) == (512_000, 512_000)
-    assert (found["storage.block_size.logical"], found["storage.drive_type"], found["storage.bus"]) == (
-        4096,
-        "ssd",
-        "ata",
-    )
-    assert (found["block.node.major"], found["block.node.minor"], found["devnode"]) == (8, 0, ["/dev/sda"])
+    disk(tree, queue__logical_block_size="4096", queue__physical_block_size="8192", queue__rotational="0")
+    assert of(tree, "block_sda", "storage.", "block.", "devnode") == {
+        "devnode": ["/dev/sda"], "storage.size": 512_000, "storage.block_size.logical": 4096,
+        "storage.block_size.physical": 8192, "storage.rotational": False, "storage.drive_type": "ssd",
+        "storage.bus": "ata", "block.size": 512_000, "block.node.major": 8, "block.node.minor": 0,
+        "block.read_only": False,
+    }  # fmt: skip
 
 
 def test_a_scsi_disk_has_its_serial_from_the_page_that_the_kernel_keeps(tree: Tree) -> None:
@@ -74,11 +72,12 @@ def test_a_partition_starts_where_its_disk_says_and_is_known_from_its_disk(tree:
     disk(tree, serial="5VE12345")
     tree.device(BLOCK, f"{DISK}/sda2", uevent="DEVTYPE=partition\nDEVNAME=sda2\nPARTUUID=0fc63daf-02\n", dev="8:2",
                 size="100", start="2048", partition="2", ro="1")  # fmt: skip
-    tree.udev("b8:2", ID_FS_TYPE="ext4", ID_FS_LABEL_ENC=r"my\x20root", ID_FS_UUID="f00")
+    tree.udev("b8:2", ID_FS_TYPE="ext4", ID_FS_LABEL_ENC=r"my\x20root", ID_FS_UUID="f00", ID_PART_ENTRY_TYPE="0x83")
     (tree.sys / DISK / "sda2/uevent").write_text("DEVTYPE=partition\nMAJOR=8\nMINOR=2\nPARTUUID=0fc63daf-02\n")
     found = facts(tree, "block_sda2")
     assert (found["volume.number"], found["volume.start"], found["volume.uuid"]) == (2, 1 << 20, "0fc63daf-02")
     assert (found["block.filesystem"], found["block.label"], found["block.read_only"]) == ("ext4", "my root", True)
+    assert (found["volume.type"], found["block.uuid"], found["block.size"]) == ("0x83", "f00", 51_200)
     assert look(tree)["block_sda2"].identity == "block/place/block%2Fserial%2F5VE12345%2F2"
 
 

@@ -39,18 +39,23 @@ def unit_serial(view: View, _: HostView) -> str | None:
     return scsi_pages.unit_serial(page(view, "80"))
 
 
-@worked_out(udev="`ID_SERIAL_SHORT` of ATA and USB, `ID_SCSI_SERIAL` of SCSI")
+@worked_out(udev="`ID_SERIAL_SHORT` of ATA and USB, else the end of `ID_SERIAL`; `ID_SCSI_SERIAL` of SCSI")
 def udev_serial(view: View, _: HostView) -> str | None:
     bus = view.udev("ID_BUS")
-    return (
-        view.udev("ID_SCSI_SERIAL" if bus == "scsi" else "ID_SERIAL_SHORT") if bus in {"ata", "usb", "scsi"} else None
-    )
+    if bus in {"ata", "usb"}:
+        return view.udev("ID_SERIAL_SHORT") or _without_model(view.udev("ID_SERIAL"))
+    return view.udev("ID_SCSI_SERIAL") if bus == "scsi" else None
 
 
 @worked_out(hal="`storage.serial`, what follows maker and model, unless it is a WWID")
 def hal_serial(view: View, _: HostView) -> str | None:
     found = str(view.hal("storage.serial") or "")
-    return None if NAA_SERIAL.fullmatch(found) else found.rpartition("_")[2].removesuffix("-0:0") or None
+    return None if NAA_SERIAL.fullmatch(found) else _without_model(found)
+
+
+def _without_model(serial: str | None) -> str | None:
+    """`Kingston_DataTraveler_2.0_899000000000000000000049-0:0`: maker, model, serial and, of USB, the unit."""
+    return None if serial is None else serial.rpartition("_")[2].removesuffix("-0:0") or None
 
 
 @worked_out(sysfs="`device/vpd_pg83`, the best name in it")

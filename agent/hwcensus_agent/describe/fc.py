@@ -30,6 +30,11 @@ def above(prefix: str) -> Of:
     return found
 
 
+def physical(view: View) -> str | None:
+    """The device itself, unless it is a virtual port, which has no vports whatever its driver shows."""
+    return None if above("vport-")(view) else view.syspath
+
+
 def adapter(view: View) -> str | None:
     """The host that a virtual port's host is made on."""
     vport = above("vport-")(view)

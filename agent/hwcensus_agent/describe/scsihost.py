@@ -9,7 +9,7 @@ import re
 from hwcensus.classes.scsihost import Fc, FcState, ScsiHost
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.facts import Facts, first, hal, worked_out
-from hwcensus_agent.describe.fc import above, adapter, attribute, class_folder, gigabits, known, made, wwn
+from hwcensus_agent.describe.fc import above, adapter, attribute, class_folder, gigabits, known, made, physical, wwn
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -35,7 +35,10 @@ FC = Facts(
     Fc,
     wwnn=made(attribute("fc_host", "node_name"), wwn),
     wwpn=made(attribute("fc_host", "port_name"), wwn),
-    vports_max=made(first(attribute("fc_host", "max_npiv_vports"), attribute("scsi_host", "max_npiv_vports")), int),
+    vports_max=made(
+        first(attribute("fc_host", "max_npiv_vports", physical), attribute("scsi_host", "max_npiv_vports", physical)),
+        int,
+    ),
     parent_wwpn=made(attribute("fc_host", "port_name", adapter), wwn),
     port_type=made(attribute("fc_host", "port_type"), known),
     supported_speeds=made(attribute("fc_host", "supported_speeds"), gigabits),
@@ -66,7 +69,12 @@ STATE = Facts(
     speed=made(attribute("fc_host", "speed"), gigabits),
     fabric_wwn=made(attribute("fc_host", "fabric_name"), wwn),
     symbolic_name=attribute("fc_host", "symbolic_name"),
-    vports=made(first(attribute("fc_host", "npiv_vports_inuse"), attribute("scsi_host", "npiv_vports_inuse")), int),
+    vports=made(
+        first(
+            attribute("fc_host", "npiv_vports_inuse", physical), attribute("scsi_host", "npiv_vports_inuse", physical)
+        ),
+        int,
+    ),
     vport=attribute("fc_vports", "vport_state", above("vport-")),
 )
 
