@@ -14,6 +14,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import update
 
+from hwcensus.cli import main
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
@@ -69,6 +70,40 @@ def test_hosts_in_every_format(hwcensus: Run) -> None:
     (row,) = csv.DictReader(io.StringIO(hwcensus("hosts", "-o", "csv").stdout))
     assert (row["name"], row["devices"]) == ("web17", "4")
     assert etree.fromstring(hwcensus("hosts", "-o", "xml").stdout)[0].get("status") == "online"
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "ndjson": lambda text: [json.loads(line) for line in text.splitlines()],
+    "csv": lambda text: list(csv.DictReader(io.StringIO(text))),
+    "xml": lambda text: list(etree.fromstring(text.encode())),
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hosts"],
+        ["list"],
+        ["show", "web17", "net_hwc0"],
+        ["tree", "web17"],
+        ["history", "web17", "net_hwc0"],
+        ["changes", "--since", "7d"],
+        ["command", "list"],
+    ],
+    ids=" ".join,
+)
+def test_what_a_program_reads_is_nothing_but_data(
+    url: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every verb in every format."""
+    assert main(["destroy", "web17", "net_hwc0", "--yes", "--url", url]) == 0
+    capsys.readouterr()
+    for name, read in READERS.items():
+        assert main([*words, "--url", url, "-o", name]) == 0, name
+        told = capsys.readouterr()
+        assert read(told.out), name
+        assert told.err == "", name
 
 
 def test_lists_are_narrowed_and_may_be_of_the_past(hwcensus: Run) -> None:
