@@ -16,6 +16,7 @@ from hwcensus import schema
 from tests.fixtures.namespace import in_namespace, namespaces_work
 from tests.fixtures.process import ROOT, Process, program_environment
 from tests.reality.recordings import T60
+from tests.unit.sysfs_tree import Tree
 
 AGENT = [sys.executable, "-m", "hwcensus_agent.main"]
 
@@ -44,6 +45,17 @@ def test_a_list_has_a_line_a_device(t60: str) -> None:
     assert lines[0].split() == ["NAME", "BUS", "CAPABILITIES", "DRIVER", "WHAT"]
     assert len(lines) == T60 + 1
     assert any(re.match(r"net_wlan0 +- +net 80211 +iwl3945 +00:19:d2", line) for line in lines)
+
+
+def test_a_list_says_once_which_facts_there_are_but_not_for_now(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    for function in "01":
+        path = f"devices/pci0000:00/0000:00:03.{function}"
+        tree.device("bus/pci/devices", path, vendor="0x8086", device="0x1572")
+        tree.unreadable(f"{path}/subsystem_vendor")
+    done = agent("list", "--sysroot", str(tree.sys))
+    who = "cannot be read now" if os.geteuid() == 0 else "only root may read, or not now"
+    assert done.stderr == f"hwcensus-agent: {who}: pci.subsystem.vendor\n"
 
 
 def test_a_list_as_json_has_six_fields_a_device(t60: str) -> None:

@@ -4,6 +4,7 @@ The 2008 proposal's verbs on one host: count and list devices, by capability, by
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 from io import TextIOWrapper
@@ -96,10 +97,11 @@ def _watch(arguments: argparse.Namespace, census: CensusSettings) -> int:
 
 
 def _say_unread(devices: listing.Devices) -> None:
-    """Says once what more a look with more rights would show."""
+    """Says once what more another look would show: one with more rights, or when hardware that sleeps is awake."""
     unread = [path for one in devices if one.device.state for path in (one.device.state.unread or "").split()]
     if unread:
-        print(f"hwcensus-agent: only root may read: {', '.join(sorted(set(unread)))}", file=sys.stderr)
+        who = "cannot be read now" if os.geteuid() == 0 else "only root may read, or not now"
+        print(f"hwcensus-agent: {who}: {', '.join(sorted(set(unread)))}", file=sys.stderr)
 
 
 VERBS: Mapping[str, Verb] = {"list": _list, "show": _show, "dump": _dump, "watch": _watch}
