@@ -10,6 +10,7 @@ from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus_agent.arrivals import PORT_WAIT_S
 from hwcensus_agent.census import Census, Glance
+from hwcensus_agent.damper import Damper
 from hwcensus_agent.host import key_of
 from hwcensus_agent.look import HostLook, Looked
 from hwcensus_agent.news import News
@@ -38,6 +39,7 @@ class Live:
             longest=settings.coalesce_max_ms / 1000,
             is_known=lambda path: path in self.census.identities_by_path,
         )
+        self._damper = Damper(burst=settings.damp_changes, interval=settings.damp_s)
         self._hinted = asyncio.Event()
         self._heard_at = now()
         self._looking: asyncio.Task[None] | None = None
@@ -85,7 +87,8 @@ class Live:
         """Looks whenever a window closes, for ever; cancel it to stop."""
         loop = asyncio.get_running_loop()
         while True:
-            due = self._pending.next_due()
+            self._tell(self._damper.due(loop.time()))
+            due = self._next_due()
             if due is None or due > loop.time():
                 await self._hint_or(None if due is None else due - loop.time())
                 continue
@@ -102,6 +105,11 @@ class Live:
         ready = self._pending.take(float("inf"))
         if ready is not None:
             await self._look_at(ready)
+        self._tell(self._damper.flush())
+
+    def _next_due(self) -> float | None:
+        due = (self._pending.next_due(), self._damper.next_due())
+        return min((one for one in due if one is not None), default=None)
 
     async def _hint_or(self, timeout: float | None) -> None:
         self._hinted.clear()
@@ -134,7 +142,9 @@ class Live:
         asyncio.get_running_loop().call_later(RETRY_S, self.look_again)
 
     def _note(self, glance: Glance) -> None:
-        news = self.census.see(glance)
+        self._tell(self._damper.put(self.census.see(glance), asyncio.get_running_loop().time()))
+
+    def _tell(self, news: list[News]) -> None:
         if not news:
             return
         self._spool.put(news)
@@ -148,6 +158,7 @@ class Live:
         """Adds and removes alone exceed the spool: they are dropped, said, and what is there now is told instead."""
         since = self._spool.drop()
         logger.error("the spool is full; unsent events were dropped", extra={"since": since})
+        self._damper.flush()  # the next look tells it
         self.census.reset(self._spool.told())
         self.on_dropped()
         self._note_gap("agent", since or now(), "spool-full")

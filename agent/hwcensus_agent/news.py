@@ -1,5 +1,6 @@
 """What the census found new and the outbox holds until it is told: one device appeared, differs, or is gone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,3 +61,9 @@ class News:
     was: str | None = None
     command: str | None = None
     stands_for: int | None = None
+
+
+def merged_kind(kinds: Iterable[str | None]) -> str:
+    """The kind of several changes in one: the most telling of theirs."""
+    found = set(kinds)
+    return next((kind for kind in ("facts", "redescribed", "renumbered") if kind in found), "state")

@@ -29,6 +29,8 @@ class CensusSettings:
     include: tuple[str, ...] = setting((), "further subsystems, or kinds of one such as net:veth")
     coalesce_ms: int = setting(200, "quiet time after which a device that was hinted at is described")
     coalesce_max_ms: int = setting(1000, "longest wait for quiet")
+    damp_changes: int = setting(10, "changes, and removals, of one device within damp_s that are told one by one")
+    damp_s: float = setting(60.0, "seconds between events of a device that changes more often than that")
     read_limit_s: float = setting(5.0, "seconds that reading one device may take before the others go on without it")
     recheck_s: float = setting(3600.0, "seconds in which every device is looked at anew")
 
@@ -73,3 +75,5 @@ class AgentSettings:
             )
         if not 0 < self.census.coalesce_ms <= self.census.coalesce_max_ms:
             raise ConfigError("census.coalesce_ms must be above 0 and not above census.coalesce_max_ms")
+        if self.census.damp_changes < 1 or self.census.damp_s <= 0:
+            raise ConfigError("census.damp_changes and census.damp_s must be above 0")

@@ -18,7 +18,7 @@ from hwcensus import census_digest
 from hwcensus.errors import HwcensusError
 from hwcensus.event import Event
 from hwcensus.instant import now, read_instant, write_instant
-from hwcensus_agent.news import CHANGE, GAP, REMOVE, News, Sight
+from hwcensus_agent.news import CHANGE, GAP, REMOVE, News, Sight, merged_kind
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -365,8 +365,7 @@ def _together(details: list[dict[str, object]]) -> dict[str, object]:
     """The last of several changes, saying for how many it stands and everything that differs."""
     changed = sorted({str(path) for detail in details for path in _list(detail.get("changed"))})
     stands = sum(int(str(detail.get("stands_for", 1))) for detail in details)
-    kinds = [str(detail.get("kind")) for detail in details]
-    kind = next((k for k in ("facts", "redescribed", "renumbered") if k in kinds), "state")
+    kind = merged_kind(str(detail.get("kind")) for detail in details)
     return details[-1] | {"changed": changed, "stands_for": stands, "kind": kind}
 
 
