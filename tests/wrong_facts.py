@@ -1,18 +1,19 @@
 """Makes one fact after the other wrong and looks whether a test notices: `python -m tests.wrong_facts [net. block. …]`.
 
-docs/facts.md lists every fact; each must have a test that fails if the describer gave another value. This runs the
-tests of the describers once and notes in which of them each fact has a value. Then, fact by fact, it runs those tests
-again while the describer gives another value that the schema allows just as well, until one fails. What is left over
-is printed: facts that no test has a value of, and facts that no test looks at.
+docs/facts.md lists every fact and where it comes from; for each of the two there must be a test that fails if the
+describer gave another value. This runs the tests of the describers once and notes in which of them each fact has a
+value, from which origin. Then, one by one, it runs those tests again while this source gives another value that the
+schema allows just as well, until one fails. What is left over is printed: facts that no test has a value of from that
+origin, and facts that no test looks at.
 
 A test that fails a second time although nothing is wrong proves nothing and is not counted. To have a fact noticed:
 assert its value, in `tests/unit/test_describe*.py` on a made sysfs, or in `tests/reality/test_recordings*.py` on a
 recorded one.
 """
 
+import inspect
 import re
 import sys
-from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -21,7 +22,9 @@ from _pytest.runner import runtestprotocol
 from hwcensus.device import State
 from hwcensus.fact import Fact
 from hwcensus_agent import describe
-from hwcensus_agent.describe.facts import Facts
+from hwcensus_agent.describe.facts import Facts, From, first
+from hwcensus_agent.host import HostView
+from hwcensus_agent.view import View
 from tests.fixtures.process import ROOT
 
 #: The tests that are to notice.
@@ -30,14 +33,25 @@ TESTS = ("tests/unit/test_describe*.py", "tests/reality/test_recordings*.py")
 OTHERS = "01289afx."
 
 
-class Row(NamedTuple):
-    """One row of docs/facts.md."""
+class Cell(NamedTuple):
+    """One cell of docs/facts.md: a fact, and one of the origins that it has."""
 
     path: str
     state: bool
+    origin: str
 
     def __str__(self) -> str:
-        return f"{self.path}, state" if self.state else self.path
+        return f"{self.path}{', state' if self.state else ''} by {self.origin}"
+
+
+def cells(table: Facts[Any], fact: Fact, source: From) -> list[Cell]:
+    path = f"{table.type_}.{fact.label}"
+    return [Cell(path, issubclass(table.cls, State), origin) for origin in source.origins]
+
+
+def parts(source: From) -> tuple[From, ...]:
+    """What `first` was given."""
+    return cast(tuple[From, ...], inspect.getclosurevars(source.read).nonlocals.get("sources", ()))
 
 
 def another(fact: Fact, value: Any) -> Any:
@@ -58,11 +72,11 @@ class WrongFacts:
 
     def __init__(self, only: tuple[str, ...]) -> None:
         """`only` are beginnings of the paths to look at; none: all."""
-        self._rows = dict.fromkeys(Row(one.path, one.state) for one in describe.facts())
         self._only = only
-        self._tests: dict[Row, dict[pytest.Item, None]] = {row: {} for row in self._rows}
+        #: The tests in which a source has a value.
+        self._tests: dict[Cell, dict[pytest.Item, None]] = {}
         self._running: pytest.Item | None = None
-        self._wrong: Row | None = None
+        self._wrong: Cell | None = None
         self._session: pytest.Session
         self._steady: dict[pytest.Item, bool] = {}
         self._seconds: dict[pytest.Item, float] = {}
@@ -71,40 +85,52 @@ class WrongFacts:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._session = session
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Facts, "_read", self._reading(Facts._read))
+            for table in describe.tables():
+                patch.setattr(
+                    table, "_sources", [(fact, self._watched(table, fact, one)) for fact, one in table._sources]
+                )
             session.testsfailed = sum(not self._passes(item) for item in session.items)
-            left = [row for row in self._rows if row.path.startswith(self._only or "") and not self._noticed(row)]
-        for row in left:
-            had = len(self._tests[row])
-            print(f"unnoticed: {row} ({had} tests have it)" if had else f"untested: {row}")  # noqa: T201 - its result
+            wanted = [cell for cell in self._tests if cell.path.startswith(self._only or "")]
+            left = [cell for cell in wanted if not self._noticed(cell)]
+        for cell in left:
+            had = len(self._tests[cell])
+            print(f"unnoticed: {cell} ({had} tests have it)" if had else f"untested: {cell}")  # noqa: T201 - its result
         session.testsfailed += len(left)
         return True
 
-    def _reading(self, read: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(facts: Facts[Any], fact: Fact, *rest: Any) -> Any:
-            row = Row(f"{facts.type_}.{fact.label}", issubclass(facts.cls, State))
-            value = read(facts, fact, *rest)
+    def _watched(self, table: Facts[Any], fact: Fact, source: From) -> From:
+        """The source, wrong while one of its cells is to be."""
+        inner = parts(source)
+        if inner:
+            return first(*(self._watched(table, fact, one) for one in inner))
+        mine = cells(table, fact, source)
+        for cell in mine:
+            self._tests.setdefault(cell, {})
+
+        def read(view: View, host: HostView) -> Any:
+            value = source.read(view, host)
             if value is None or value == ():
                 return value
-            if row == self._wrong:
+            if self._wrong in mine:
                 return another(fact, value)
             if self._running is not None and self._wrong is None:
-                self._tests.setdefault(row, {})[self._running] = None
+                for cell in mine:
+                    self._tests[cell][self._running] = None
             return value
 
-        return wrapped
+        return From(read, source.origins)
 
-    def _noticed(self, row: Row) -> bool:
-        """Whether a test fails when this fact is wrong, and would not otherwise."""
-        quickest = sorted(self._tests[row], key=self._seconds.__getitem__)
-        return any(not self._passes(item, row) and self._is_steady(item) for item in quickest)
+    def _noticed(self, cell: Cell) -> bool:
+        """Whether a test fails when this source is wrong, and would not otherwise."""
+        quickest = sorted(self._tests[cell], key=self._seconds.__getitem__)
+        return any(not self._passes(item, cell) and self._is_steady(item) for item in quickest)
 
     def _is_steady(self, item: pytest.Item) -> bool:
         if item not in self._steady:
             self._steady[item] = self._passes(item)
         return self._steady[item]
 
-    def _passes(self, item: pytest.Item, wrong: Row | None = None) -> bool:
+    def _passes(self, item: pytest.Item, wrong: Cell | None = None) -> bool:
         """Runs one test, and ends what only this test had set up."""
         self._running, self._wrong = item, wrong
         after = cast(pytest.Item, self._session)  # only what the whole session has set up stays
@@ -114,8 +140,8 @@ class WrongFacts:
         return not any(report.failed for report in reports)
 
 
-def main(only: tuple[str, ...]) -> int:
-    tests = [str(path) for pattern in TESTS for path in sorted(ROOT.glob(pattern))]
+def main(only: tuple[str, ...] = (), patterns: tuple[str, ...] = TESTS) -> int:
+    tests = [str(path) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
     return pytest.main(["-q", "-p", "no:randomly", "-p", "no:cacheprovider", *tests], plugins=[WrongFacts(only)])
 
 

@@ -441,6 +441,9 @@ def test_of_a_partition_hal_says_where_it_is_and_what_is_on_it(tmp_path: Path) -
 def test_a_disk_has_physical_blocks_and_its_partition_a_type(tree: Tree) -> None:
     disk(tree, queue__logical_block_size="512", queue__physical_block_size="4096")
     tree.device(BLOCK, f"{DISK}/sda1", uevent="DEVTYPE=partition\nMAJOR=8\nMINOR=1\n", dev="8:1", size="100")
-    tree.udev("b8:1", ID_PART_ENTRY_TYPE="c12a7328-f81f-11d2-ba4b-00a0c93ec93b")
+    tree.udev("b8:1", ID_PART_ENTRY_TYPE="c12a7328-f81f-11d2-ba4b-00a0c93ec93b", ID_PART_ENTRY_UUID="0fc63daf-01",
+              ID_FS_UUID="C025-4348")  # fmt: skip
     assert facts(tree, "block_sda")["storage.block_size.physical"] == 4096
-    assert facts(tree, "block_sda1")["volume.type"] == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+    found = facts(tree, "block_sda1")
+    assert found["volume.type"] == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+    assert (found["volume.uuid"], found["block.uuid"]) == ("0fc63daf-01", "C025-4348")

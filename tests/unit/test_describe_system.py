@@ -1,5 +1,6 @@
 """The computer and its memory modules: SMBIOS, the device tree, what HAL says, and the traps on the way."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -156,13 +157,19 @@ def test_a_recorded_computer_is_known_by_its_kernel_at_least(tmp_path: Path) -> 
     assert found == {"system.kernel": "6.18.44-fc-v445", "system.architecture": "x86_64"}
 
 
-def test_board_and_chassis_have_numbers_that_only_root_sees(tree: Tree) -> None:
-    tree.device("class/dmi", "devices/virtual/dmi/id", board_asset_tag="B-17", chassis_version="Rev 2",
-                chassis_serial="C99", chassis_asset_tag="RACK4-U12", sys_vendor="QEMU")  # fmt: skip
-    found = facts(tree, "computer")
-    assert (found["system.board.asset"], found["system.chassis.asset"]) == ("B-17", "RACK4-U12")
-    assert (found["system.chassis.product"], found["system.chassis.serial"]) == ("Rev 2", "C99")
-    assert found["system.virtualization"] == "qemu"
+def test_the_machine_its_firmware_board_and_chassis_are_what_smbios_says(tree: Tree) -> None:
+    tree.device("class/dmi", "devices/virtual/dmi/id", sys_vendor="QEMU", product_name="Standard PC",
+                product_serial="S1", bios_vendor="SeaBIOS", bios_version="1.16.2", bios_date="04/01/2014",
+                board_vendor="Intel", board_name="440FX", board_serial="B1", board_asset_tag="B-17",
+                chassis_vendor="Fujitsu", chassis_version="Rev 2", chassis_serial="C99",
+                chassis_asset_tag="RACK4-U12")  # fmt: skip
+    assert {path: value for path, value in facts(tree, "computer").items() if path.startswith("system.")} == {
+        "system.hardware.vendor": "QEMU", "system.hardware.product": "Standard PC", "system.hardware.serial": "S1",
+        "system.firmware.vendor": "SeaBIOS", "system.firmware.version": "1.16.2", "system.firmware.date": "04/01/2014",
+        "system.board.vendor": "Intel", "system.board.product": "440FX", "system.board.serial": "B1",
+        "system.board.asset": "B-17", "system.chassis.vendor": "Fujitsu", "system.chassis.product": "Rev 2",
+        "system.chassis.serial": "C99", "system.chassis.asset": "RACK4-U12", "system.virtualization": "qemu",
+    }  # fmt: skip
 
 
 def test_the_running_system_says_its_name_and_which_boot_it_is(
@@ -175,5 +182,7 @@ def test_the_running_system_says_its_name_and_which_boot_it_is(
     host.live = True
     (system,) = computer.describe(host.view("/sys/devices", "computer"), host).capabilities
     survey = document.survey(codec.write_device(Device(name="computer", capabilities=(system,))))
+    running = os.uname()
     assert survey.facts["system.os"] == "Debian GNU/Linux 12 (bookworm)"
+    assert (survey.facts["system.kernel"], survey.facts["system.architecture"]) == (running.release, running.machine)
     assert survey.state["system.boot"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()

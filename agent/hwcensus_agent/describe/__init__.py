@@ -5,6 +5,7 @@ A new class is a module beside this one and a line below.
 
 from collections.abc import Collection, Mapping
 from types import ModuleType
+from typing import Any
 
 from hwcensus_agent.describe import (
     block,
@@ -35,7 +36,7 @@ from hwcensus_agent.describe.facts import Described, Facts
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
-__all__ = ["DESCRIBERS", "Describer", "Description", "computer", "describe", "facts", "is_candidate"]
+__all__ = ["DESCRIBERS", "Describer", "Description", "computer", "describe", "facts", "is_candidate", "tables"]
 
 ANY = "*"
 
@@ -95,10 +96,15 @@ def describe(view: View, host: HostView, include: Collection[str] = ()) -> Descr
     return net.describe_any(view, host) if view.subsystem == "net" else generic.describe(view, host)
 
 
+def tables() -> list[Facts[Any]]:
+    """Every table of facts of the describers."""
+    found = [value for module in _MODULES for value in vars(module).values()]
+    for value in list(found):
+        if isinstance(value, dict):
+            found += value.values()
+    return list(dict.fromkeys(one for one in found if isinstance(one, Facts)))
+
+
 def facts() -> list[Described]:
     """Every fact that is described, and where it comes from."""
-    tables = [value for module in _MODULES for value in vars(module).values()]
-    for value in list(tables):
-        if isinstance(value, dict):
-            tables += value.values()
-    return [fact for table in dict.fromkeys(t for t in tables if isinstance(t, Facts)) for fact in table]
+    return [fact for table in tables() for fact in table]

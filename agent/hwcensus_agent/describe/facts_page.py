@@ -24,7 +24,8 @@ through it. The columns after the second are the sources; HAL is asked last. `pa
 are tables and configuration space that sysfs passes on as bytes, `kernel` is all else that a running kernel tells of
 itself. A class without a table has no facts: that a device has it says what the device is.
 
-`tests/reality/test_facts.py` makes one fact after the other wrong and demands that a test of the describers fails.
+`tests/reality/test_facts.py` makes one fact after the other wrong, by one origin after the other, and demands that a
+test of the describers fails.
 """
 
 
