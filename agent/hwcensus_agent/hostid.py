@@ -15,15 +15,7 @@ from hwcensus_agent.rtnetlink import RouteSocket
 #: the machine id, so that the machine id itself is never told.
 _APPLICATION = uuid.UUID("6d3a8f0e-5a3c-4f57-9a52-0f1f6f3f6a11").bytes
 
-#: UUIDs that makers leave in firmware: all zeros, all ones, and the well-known sample.
-_BOGUS_UUIDS = {
-    "00000000-0000-0000-0000-000000000000",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
-    "03000200-0400-0500-0006-000700080009",
-}
-
-
-SYS = "/sys"
+SYS = "/sys"  # this machine's
 
 
 def host_id(*, sysroot: str = SYS, machine_id: Path = Path("/etc/machine-id")) -> str:
@@ -56,7 +48,7 @@ def system_uuid(sysroot: str) -> str | None:
         found = str(uuid.UUID(text or ""))
     except ValueError:
         return None
-    return None if found in _BOGUS_UUIDS else found
+    return None if is_bogus(found) else found
 
 
 def hashed_machine_id(path: Path) -> str | None:

@@ -5,11 +5,15 @@ It lists no attributes, so that none with a side effect is read by accident.
 
 import errno
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 from hwcensus.errors import HwcensusError
 
 #: Errors that say, as surely as a missing file does, that the device has no such fact.
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP})
+
+T = TypeVar("T")
 
 PAGE = 4096  # bytes: an attribute is never longer
 UEVENT = 16384  # bytes, of what recordings keep in one file
@@ -34,6 +38,20 @@ def read(path: str, *, absent: frozenset[int] = frozenset(), limit: int = PAGE) 
             os.close(descriptor)
     except OSError as error:
         if error.errno in ABSENT or error.errno in absent:
+            return None
+        raise Unreadable(f"{path}: {error.strerror}") from error
+
+
+def opened(path: str, take: Callable[[int], T]) -> T | None:
+    """The same of an attribute of which only some places may be read: what `take` makes of its descriptor."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return take(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in ABSENT:
             return None
         raise Unreadable(f"{path}: {error.strerror}") from error
 

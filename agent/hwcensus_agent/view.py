@@ -5,8 +5,9 @@ Each attribute is read when it is first asked for, and once. What it means is th
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from typing import TypeVar
 
 from hwcensus.fact import Value, printable
 from hwcensus_agent import sysfs
@@ -16,6 +17,7 @@ from hwcensus_agent.udev_database import UdevDatabase
 
 #: What HAL's properties are (HAL specification): string, int32 and uint64, double, bool, strlist.
 HalValue = str | int | float | bool | Sequence[str]
+T = TypeVar("T")
 _Seen = bytes | Unreadable | None
 _GOING = frozenset({errno.EINVAL})
 
@@ -128,13 +130,25 @@ class View:
         return seen
 
     def _read(self, name: str, *, absent: frozenset[int] = frozenset(), limit: int = sysfs.PAGE) -> bytes | None:
-        if self.is_frozen or name in self._hanging:
-            raise Unreadable(f"{self._folder}/{name}: the device does not answer")
-        self._reading = name
+        self._begin(name)
         try:
             return sysfs.read(f"{self._folder}/{name}", absent=absent, limit=limit)
         finally:
             self._reading = None
+
+    def opened(self, name: str, take: Callable[[int], T]) -> T | None:
+        """What `take` makes of an attribute's descriptor; None where there is no such attribute. It is not kept."""
+        self._begin(name)
+        try:
+            return sysfs.opened(f"{self._folder}/{name}", take)
+        finally:
+            self._reading = None
+
+    def _begin(self, name: str) -> None:
+        """To be called before a read, which may hang."""
+        if self.is_frozen or name in self._hanging:
+            raise Unreadable(f"{self._folder}/{name}: the device does not answer")
+        self._reading = name
 
     def text(self, name: str, *, absent: frozenset[int] = frozenset()) -> str | None:
         """An attribute as text that XML can carry, without blanks around it; None where it is absent or empty."""

@@ -166,7 +166,7 @@ def test_the_slot_is_the_one_that_has_the_functions_address(tree: Tree) -> None:
 def test_a_function_names_those_of_its_iommu_group_and_its_virtual_ones(tree: Tree) -> None:
     others = [f"{PATH[:-1]}{number}" for number in (1, 2)]
     for path in (PATH, *others):
-        function(tree, path)
+        function(tree, path, **({"sriov_numvfs": "2"} if path == PATH else {}))
         tree.link(f"{path}/iommu_group", "kernel/iommu_groups/17")
         tree.link(f"kernel/iommu_groups/17/devices/{path[-12:]}", path)
     for number, path in enumerate(others):
@@ -217,6 +217,19 @@ def test_a_board_has_its_names_by_the_list_where_udev_has_no_database(
     assert (bus.vendor_name, bus.subsystem_vendor_name) == ("Intel Corporation", "Lenovo")
     assert bus.product_name == "Ethernet Controller X710 for 10GbE SFP+ (Ethernet 10G 4P X710 OCP)"
     assert bus.subsystem_name == "Ethernet 10G 4P X710 OCP"
+
+
+def test_a_function_says_its_numa_node_and_the_width_of_its_link_now(tree: Tree) -> None:
+    function(tree, numa_node="1", current_link_width="4")
+    found = facts(tree, NAME)
+    assert (found["pci.numa_node"], found["pci.link_width"]) == (1, 4)
+
+
+def test_a_driver_that_takes_hold_is_told_by_the_next_look(tree: Tree) -> None:
+    function(tree)
+    assert "driver" not in facts(tree, NAME)
+    tree.link(f"{PATH}/driver", "bus/pci/drivers/vfio-pci")
+    assert facts(tree, NAME)["driver"] == "vfio-pci"
 
 
 def by_hal(recording: str, udi: str, empty: Path) -> dict[str, JsonValue]:

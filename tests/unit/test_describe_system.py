@@ -92,6 +92,76 @@ def test_memory_that_only_root_may_read_about_is_unread_and_no_module_is_made_up
     assert (state.unread or "").split() == ["system.empty_slot", "system.memory"]
 
 
+def dmi(tree: Tree, **fields: str) -> None:
+    folder = tree.sys / "class/dmi/id"
+    folder.mkdir(parents=True)
+    for name, value in fields.items():
+        (folder / name).write_text(f"{value}\n")
+
+
+def test_board_and_chassis_have_asset_tags_and_serials(tree: Tree) -> None:
+    dmi(tree, board_vendor="ACME", board_name="X11", board_serial="OM1", board_asset_tag="B-17", chassis_vendor="Case",
+        chassis_version="2U", chassis_serial="C123", chassis_asset_tag="IT-0815")  # fmt: skip
+    assert {path: value for path, value in facts(tree, "computer").items() if path.startswith("system.")} == {
+        "system.board.vendor": "ACME", "system.board.product": "X11", "system.board.serial": "OM1",
+        "system.board.asset": "B-17", "system.chassis.vendor": "Case", "system.chassis.product": "2U",
+        "system.chassis.serial": "C123", "system.chassis.asset": "IT-0815",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"sys_vendor": "QEMU", "product_name": "Standard PC (Q35 + ICH9, 2009)"}, "qemu"),
+        ({"sys_vendor": "Red Hat", "product_name": "KVM"}, "kvm"),
+        ({"sys_vendor": "VMware, Inc.", "product_name": "VMware7,1"}, "vmware"),
+        ({"sys_vendor": "Microsoft Corporation", "product_name": "Virtual Machine"}, "microsoft"),
+        ({"sys_vendor": "Microsoft Corporation", "product_name": "Surface Book"}, None),
+        ({"sys_vendor": "innotek GmbH", "product_name": "VirtualBox"}, "oracle"),
+        ({"sys_vendor": "Amazon EC2", "product_name": "m5.large"}, "amazon"),
+        ({"sys_vendor": "Google", "product_name": "Google Compute Engine"}, "google"),
+        ({"sys_vendor": "Dell Inc.", "product_name": "PowerEdge R640"}, None),
+    ],
+)
+def test_a_guest_is_one_by_what_its_firmware_calls_the_machine(
+    tree: Tree, fields: dict[str, str], expected: str | None
+) -> None:
+    dmi(tree, **fields)
+    assert facts(tree, "computer").get("system.virtualization") == expected
+
+
+def test_the_running_system_says_its_release_kernel_and_boot(
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "os-release").write_text('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n')
+    monkeypatch.setattr(computer, "OS_RELEASE", (tmp_path / "nowhere", tmp_path / "os-release"))
+    host = HostView(str(tree.sys))
+    host.live = True
+    view = host.view("/sys/devices", "computer")
+    system, state = computer.SYSTEM.of(view, host), computer.STATE.of(view, host)
+    assert system is not None
+    assert state is not None
+    uname = os.uname()
+    assert (system.os, system.kernel, system.architecture) == (
+        "Debian GNU/Linux 12 (bookworm)", uname.release, uname.machine
+    )  # fmt: skip
+    assert state.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@pytest.mark.parametrize(
+    "uuid, told",
+    [("4c4c4544-0042-3010-8051-b4c04f4d3132", True), ("00000000-0000-0000-0000-000000000000", False),
+     ("ffffffff-ffff-ffff-ffff-ffffffffffff", False), ("03000200-0400-0500-0006-000700080009", False)],
+)  # fmt: skip
+def test_a_uuid_that_makers_leave_in_firmware_is_a_fact_but_tells_no_machine_apart(
+    tree: Tree, uuid: str, *, told: bool
+) -> None:
+    dmi(tree, product_uuid=uuid.upper())
+    survey = document.survey(look(tree)["computer"].element)
+    assert survey.facts["system.hardware.uuid"] == uuid
+    assert [one.value for one in survey.identifiers] == ([uuid] if told else [])
+
+
 def test_a_machine_without_smbios_is_what_its_device_tree_says(tree: Tree) -> None:
     base = tree.sys / "firmware/devicetree/base"
     base.mkdir(parents=True)

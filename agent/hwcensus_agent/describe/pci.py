@@ -107,9 +107,10 @@ def members(view: View, host: HostView) -> tuple[str, ...]:
     return () if group is None else _named(host, folder, sysfs.children(folder, ""))
 
 
-@worked_out(sysfs="links `virtfn*`")
+@worked_out(sysfs="links `virtfn*`, where `sriov_numvfs` is not 0")
 def functions(view: View, host: HostView) -> tuple[str, ...]:
-    return _named(host, view.path("."), view.children("virtfn"))
+    some = (view.text("sriov_numvfs") or "0") != "0"
+    return _named(host, view.path("."), view.children("virtfn")) if some else ()
 
 
 def _named(host: HostView, folder: str, links: list[str]) -> tuple[str, ...]:

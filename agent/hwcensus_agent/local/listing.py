@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from hwcensus import document
 from hwcensus.classes import ALIASES, BUSES, CAPABILITIES, capability_type
 from hwcensus.classes.block import Block
+from hwcensus.classes.dimm import Dimm
 from hwcensus.classes.input import Input
 from hwcensus.classes.net import Net
 from hwcensus.classes.pci import PciBus
+from hwcensus.classes.processor import Processor
 from hwcensus.classes.storage import Storage
 from hwcensus.classes.system import System
 from hwcensus.classes.usb import UsbBus
 from hwcensus.classes.virtio import VirtioBus
-from hwcensus.device import Device
+from hwcensus.device import Device, Part
 from hwcensus.errors import UsageError
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local.visible import visible
@@ -140,8 +142,18 @@ def _what(device: Device) -> str:
             case System():
                 words += [part.vendor, part.product, part.os]
             case _:
-                pass
+                words += _on_board(part)
     return visible(" ".join(word for word in words if word))
+
+
+def _on_board(part: Part | None) -> list[str | None]:
+    match part:
+        case Processor():
+            return [part.model]
+        case Dimm():
+            return [part.locator, part.manufacturer, None if part.size is None else f"{part.size >> 20} MiB"]
+        case _:
+            return []
 
 
 def _size(size: int | None) -> str | None:

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 #: Paths of facts that say it, the most telling first; those that are there are put together.
 _SAYING = (
-    ("system.vendor", "system.product"),
+    ("system.hardware.vendor", "system.hardware.product"),
+    ("processor.model",),
+    ("dimm.locator", "dimm.manufacturer", "dimm.part"),
     ("pci.vendor_name", "pci.product_name"),
     ("usb.vendor_name", "usb.product_name"),
     ("virtio.product_name",),
