@@ -210,3 +210,12 @@ def test_a_look_that_fails_says_so_to_whoever_asked() -> None:
 
     with pytest.raises(ZeroDivisionError):
         Bounded(LIMIT_S).describe(["/sys/devices/x"], opened, fails)
+
+
+def test_vital_product_data_that_take_too_long_cost_the_function_them_alone(tree: Tree) -> None:
+    hang(tree, f"{CARD}/vpd")
+    host = PatientHost(tree)
+    host.everything()
+    card = host.card()
+    assert (card.facts["pci.subsystem.vendor"], card.state["pci.link_speed"]) == (0x17AA, "5")
+    assert "pci.vpd.serial" in str(card.state["device.unread"]).split()

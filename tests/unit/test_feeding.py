@@ -112,3 +112,16 @@ def test_a_hint_of_a_class_that_is_not_in_the_census_makes_a_look_at_what_it_fee
     looked = Enumerator(str(tree.sys)).some([feeder], {disk: "block/place/x"}, names)
     assert disk in (looked.paths or ())
     assert [one.name for one in looked.devices if one.subsystem == "block"] == ["block_sda"]
+
+
+@pytest.mark.parametrize("present", [True, False], ids=["there", "gone"])
+def test_a_function_feeds_those_of_its_iommu_group(tree: Tree, *, present: bool) -> None:
+    functions = [f"{HBA[:-1]}{number}" for number in (1, 2)]
+    for path in functions:
+        tree.device("bus/pci/devices", path)
+        tree.link(f"{path}/iommu_group", "kernel/iommu_groups/7")
+        tree.link(f"kernel/iommu_groups/7/devices/{path[-12:]}", path)
+    (tree.sys / HBA / "sriov_totalvfs").unlink()
+    if not present:
+        shutil.rmtree(tree.sys / functions[0])
+    assert fed_by(HostView(str(tree.sys)), f"/sys/{functions[0]}") == [f"/sys/{functions[1]}"]

@@ -5,6 +5,7 @@ SCSI host); some are devices that another one tells of. Found by the path wherev
 gone nothing else is left. A new line: the subsystem, and which paths such a device feeds.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 
@@ -78,14 +79,22 @@ def namespaces(host: HostView, path: str) -> list[str]:
     ]
 
 
-def physical_function(host: HostView, path: str) -> list[str]:
-    """Of a virtual function that is gone, every function beside it that can have some: its link went with it."""
+def group_and_physical_function(host: HostView, path: str) -> list[str]:
+    """Those of its IOMMU group, and what it is a virtual function of. Of one that is gone, whatever beside it has a
+    group or can have virtual functions: its links went with it."""
     if host.is_there(key_of(path)):
-        found = sysfs.target(f"{host.folder(path)}/physfn", host.root)
-        return [] if found is None else [found]
+        folder = host.folder(path)
+        physical, group = sysfs.target(f"{folder}/physfn", host.root), sysfs.target(f"{folder}/iommu_group", host.root)
+        links = [] if group is None else below(host, f"{group}/devices", "")
+        found = [physical, *(sysfs.target(host.folder(link), host.root) for link in links)]
+        return [one for one in found if one not in (None, path)]
     folder, _, name = path.rpartition("/")
     beside = below(host, folder, f"{name.partition(':')[0]}:")
-    return [one for one in beside if sysfs.read(f"{host.folder(one)}/sriov_totalvfs") is not None]
+    return [one for one in beside if _is_related(host.folder(one))]
+
+
+def _is_related(function: str) -> bool:
+    return any(os.path.lexists(f"{function}/{name}") for name in ("iommu_group", "sriov_totalvfs"))
 
 
 def input_device(_: HostView, path: str) -> list[str]:
@@ -116,7 +125,7 @@ FEEDS: Mapping[str, Feeds] = {
     "enclosure": disks_in_bays,
     "nvme": namespaces,
     "input": input_device,
-    "pci": physical_function,
+    "pci": group_and_physical_function,
     "cpu": all_processors,
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from hwcensus.classes.pci import Pci, PciBus, PciState
 from hwcensus.fact import Value
+from hwcensus.names import device_name
 from hwcensus_agent import pci_config, sysfs, vpd
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, hexadecimal, number, stated, text, worked_out
@@ -114,9 +115,9 @@ def functions(view: View, host: HostView) -> tuple[str, ...]:
 
 
 def _named(host: HostView, folder: str, links: list[str]) -> tuple[str, ...]:
-    """The devices of the census that these links lead to."""
-    names = (host.name_of(sysfs.target(f"{folder}/{link}", host.root)) for link in links)
-    return tuple(sorted(name for name in names if name is not None))
+    """What functions that these links lead to are called: some are new, and not in the census yet."""
+    paths = (sysfs.target(f"{folder}/{link}", host.root) for link in links)
+    return tuple(sorted(host.name_of(path) or device_name("pci", path.rpartition("/")[2]) for path in paths if path))
 
 
 @worked_out(sysfs="link `physfn`")
