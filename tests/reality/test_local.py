@@ -52,10 +52,10 @@ def test_a_list_says_once_which_facts_there_are_but_not_for_now(tmp_path: Path) 
     for function in "01":
         path = f"devices/pci0000:00/0000:00:03.{function}"
         tree.device("bus/pci/devices", path, vendor="0x8086", device="0x1572")
-        tree.unreadable(f"{path}/subsystem_vendor")
+        tree.unreadable(f"{path}/revision")
     done = agent("list", "--sysroot", str(tree.sys))
     who = "cannot be read now" if os.geteuid() == 0 else "only root may read, or not now"
-    assert done.stderr == f"hwcensus-agent: {who}: pci.subsystem.vendor\n"
+    assert done.stderr == f"hwcensus-agent: {who}: pci.revision\n"
 
 
 def test_a_list_as_json_has_six_fields_a_device(t60: str) -> None:
