@@ -27,6 +27,17 @@ def carry_over(former: Device, fresh: Device) -> Device:
     )
 
 
+def without_empty_states(device: Device) -> Device:
+    """As it is written and read again: a state all of whose facts are unread, and were never known, says nothing."""
+    bus = None if device.bus is None else _without_empty(device.bus)
+    return replace(device, bus=bus, capabilities=tuple(map(_without_empty, device.capabilities)))
+
+
+def _without_empty(part: P) -> P:
+    state = None if part.state == part.state_class() else part.state
+    return replace(part, nested=tuple(map(_without_empty, part.nested)), state=state)
+
+
 def stayed(kept: Device, unread: Collection[str] | None, *, name: str, key: str) -> Device:
     """A device that is there and was not described anew: what is known of it stays. These facts are unread, all of
     them where none is named; None leaves it to what was known."""

@@ -17,7 +17,7 @@ from hwcensus.names import COMPUTER, assign_names
 from hwcensus_agent import board, sysfs
 from hwcensus_agent.arrivals import Arrivals
 from hwcensus_agent.bounded import Bounded
-from hwcensus_agent.carry import carry_over, stayed
+from hwcensus_agent.carry import carry_over, stayed, without_empty_states
 from hwcensus_agent.describe import is_candidate
 from hwcensus_agent.describe.feeding import fed_by
 from hwcensus_agent.hal.device import DEVICES
@@ -208,7 +208,7 @@ class Enumerator:
         self, host: HostView, found: Mapping[str, str], known: _Known, others: _Known, *, finished_only: bool
     ) -> tuple[Described, ...]:
         """Describes what was found; `others` are the known devices that are not looked at."""
-        paths = sorted(found)
+        paths = sorted(found, key=_parents_first)
         subjects = [(key_of(path), found[path], host.view(path, found[path]).kernel_name) for path in paths]
         names = assign_names([subject for subject in subjects if subject[1] != COMPUTER], known.names, others.names)
         names[DEVICES] = COMPUTER
@@ -305,8 +305,15 @@ def _taken_for(devices: Mapping[str, tuple[str, Device]], subjects: Iterable[Sub
 
 def _completed(device: Device, identity: str, former: Former) -> Device:
     """With the last published values of facts that could not be read now."""
-    kept = None if device.state is None else former(identity)
-    return device if kept is None else carry_over(kept, device)
+    if device.state is None:
+        return device
+    kept = former(identity)
+    return without_empty_states(device if kept is None else carry_over(kept, device))
+
+
+def _parents_first(path: str) -> tuple[bool, str]:
+    """All are below the computer, those too that old kernels keep elsewhere than in /sys/devices."""
+    return path != DEVICES, path
 
 
 def _parent(key: str, names: Mapping[str, str]) -> str | None:

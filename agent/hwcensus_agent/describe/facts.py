@@ -195,8 +195,8 @@ def _allowed(fact: Fact, value: Value | tuple[Value, ...]) -> Value | tuple[Valu
         if isinstance(one, str):
             if not _XML.fullmatch(one) or not _pattern(fact.kind.pattern).fullmatch(one):
                 raise ValueError(f"{one!r} is no {fact.kind.name}")
-        elif one < 0:
-            raise ValueError(f"{one} is below zero")
+        elif not 0 <= one < 1 << 64:
+            raise ValueError("below zero" if one < 0 else "more than 64 bits")
     return value
 
 
