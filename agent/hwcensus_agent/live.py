@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 
 from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
@@ -41,6 +42,8 @@ class Live:
         )
         self._damper = Damper(burst=settings.damp_changes, interval=settings.damp_s)
         self._hinted = asyncio.Event()
+        #: When `run` goes on by itself: a hint that is due later, as most of a storm are, need not wake it.
+        self._waits_until = -inf
         self._heard_at = now()
         self._looking: asyncio.Task[None] | None = None
         #: Called when the outbox overflowed and was dropped: a new stream begins.
@@ -48,8 +51,10 @@ class Live:
 
     def hint(self, hint: Hint) -> None:
         """For sources: something is worth a look."""
-        self._pending.hint(_by_keys(hint), asyncio.get_running_loop().time())
-        self._hinted.set()
+        at = asyncio.get_running_loop().time()
+        self._pending.hint(_by_keys(hint), at)
+        if at + self._pending.quiet < self._waits_until:
+            self._hinted.set()
 
     def gap(self, source: str, reason: str) -> None:
         """For sources: signals were lost, so everything is looked at; what is found happened not after now."""
@@ -113,10 +118,13 @@ class Live:
 
     async def _hint_or(self, timeout: float | None) -> None:
         self._hinted.clear()
+        self._waits_until = inf if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
             await asyncio.wait_for(self._hinted.wait(), timeout)
         except TimeoutError:
             return
+        finally:
+            self._waits_until = -inf
 
     async def _look_at(self, ready: Ready) -> None:
         self._heard_at = now()

@@ -20,6 +20,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "ingest-sqlite": ("tests.bench.ingest", "ingest_sqlite"),
     "hal": ("tests.bench.hal", "hal_figure"),
     "agent-idle": ("tests.bench.idle", "idle_figure"),
+    "storm": ("tests.bench.storm", "storm_figure"),
     "scale": ("tests.bench.scale", "scale_figure"),
     "libvirt": ("tests.bench.libvirt", "libvirt_figure"),
     "agent-10000": ("tests.bench.scale", "agent_figure"),
