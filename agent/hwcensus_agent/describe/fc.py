@@ -49,14 +49,14 @@ def class_folder(view: View, device: str, subsystem: str) -> str:
     return inside if view.has(inside) else "../" * (view.syspath.count("/") - 1) + f"class/{own}"
 
 
-def attribute(subsystem: str, name: str, of: Of = itself) -> From:
-    """An attribute that a class has of a device."""
+def attribute(subsystem: str, name: str, of: Of = itself, *, words: str = "") -> From:
+    """An attribute that a class has of a device; `words` say of which, where it is not the described one."""
 
     def read(view: View, _: HostView) -> str | None:
         device = of(view)
         return None if device is None else view.text(f"{class_folder(view, device, subsystem)}/{name}")
 
-    return stated(read, sysfs=f"`{subsystem}/*/{name}`")
+    return stated(read, sysfs=f"`{subsystem}/*/{name}`{words}")
 
 
 def made(source: From, work: Callable[[str], Value | None]) -> From:

@@ -39,7 +39,7 @@ FC = Facts(
         first(attribute("fc_host", "max_npiv_vports", physical), attribute("scsi_host", "max_npiv_vports", physical)),
         int,
     ),
-    parent_wwpn=made(attribute("fc_host", "port_name", adapter), wwn),
+    parent_wwpn=made(attribute("fc_host", "port_name", adapter, words=" of the host above `vport-*`"), wwn),
     port_type=made(attribute("fc_host", "port_type"), known),
     supported_speeds=made(attribute("fc_host", "supported_speeds"), gigabits),
     model=first(

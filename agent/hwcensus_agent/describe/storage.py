@@ -19,20 +19,10 @@ SECTOR = 512
 OPTICAL = "5"  # SCSI peripheral device type (SPC-4)
 NO_MEDIUM = {0, 0x1FFFFF}  # sectors that the driver of optical drives claims of an empty one
 
-#: Sign in the sysfs path → bus.
-_BUSES = tuple(
-    (re.compile(sign), bus)
-    for sign, bus in (
-        (r"/usb\d+/", "usb"),
-        (r"/fw\d+", "ieee1394"),
-        (r"/ata\d+/|/ide\d+/", "ata"),
-        (r"/virtio\d+/", "virtio"),
-        (r"/nvme", "nvme"),
-        (r"/mmc\d+/", "mmc"),
-        (r"/target[\d:]+/", "scsi"),
-        (r"/vbd-\d+/", "xen"),
-        (r"/floppy\.\d+/", "floppy"),
-    )
+#: Bus by the first sign of one in the sysfs path: a disk behind a USB bridge has a SCSI target too, further in.
+_BUSES = re.compile(
+    r"(?P<usb>/usb\d+/)|(?P<ieee1394>/fw\d+)|(?P<ata>/ata\d+/|/ide\d+/)|(?P<virtio>/virtio\d+/)|(?P<nvme>/nvme)"
+    r"|(?P<mmc>/mmc\d+/)|(?P<scsi>/target[\d:]+/)|(?P<xen>/vbd-\d+/)|(?P<floppy>/floppy\.\d+/)"
 )
 #: HAL's word for a disc → udev's, after `ID_CDROM_`; the order is the one in which they are written.
 DISCS = {"cdr": "CD_R", "cdrw": "CD_RW", "dvd": "DVD", "dvdr": "DVD_R", "dvdrw": "DVD_RW", "dvdrdl": "DVD_R_DL",
@@ -48,7 +38,8 @@ def is_optical(view: View) -> bool:
 
 @worked_out(path="the buses in it", sysfs="`device/vendor` ATA", hal="`storage.vendor` ATA")
 def bus(view: View, _: HostView) -> str | None:
-    found = next((bus for sign, bus in _BUSES if sign.search(view.syspath)), None)
+    sign = _BUSES.search(view.syspath)
+    found = None if sign is None else sign.lastgroup
     return "ata" if found == "scsi" and drive_ids.is_ata(view) else found
 
 
