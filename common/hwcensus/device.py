@@ -4,6 +4,7 @@ A class of devices is a subclass of `Capability` or `Bus` in `classes/`; this mo
 writing XML is in `codec.py`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -74,6 +75,14 @@ class Device:
             if found is not None:
                 return found
         return None
+
+    def parts(self) -> Iterator[Part]:
+        """The bus and all capabilities, nested ones after what they are in."""
+        waiting: list[Part] = [*([] if self.bus is None else [self.bus]), *self.capabilities]
+        while waiting:
+            part = waiting.pop(0)
+            yield part
+            waiting += part.nested
 
     def with_parent(self, parent: str | None) -> Self:
         return replace(self, parent=parent)

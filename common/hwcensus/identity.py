@@ -6,7 +6,7 @@ are those of docs/protocol.md, "Identity"; tests/unit/test_identity.py has a lin
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -86,7 +86,7 @@ def own_identifiers(device: Device, subsystem: str) -> tuple[tuple[str, str], ..
     """(kind, value) of the identifiers that may be a device's identity, the most telling first; bogus ones left out."""
     kinds = OWN_KINDS.get(subsystem, ())
     found: dict[str, str] = {}
-    for part in _parts(device):
+    for part in device.parts():
         for fact in facts_of(type(part)):
             kind = fact.identifier if fact.own else None
             kind = kind or fact.local_identifier
@@ -112,18 +112,10 @@ def _unread_kinds(device: Device) -> set[str | None]:
     unread = frozenset((device.state.unread or "").split()) if device.state is not None else frozenset()
     return {
         fact.identifier or fact.local_identifier
-        for part in _parts(device)
+        for part in device.parts()
         for fact in facts_of(type(part))
         if f"{part.type_}.{fact.label}" in unread
     }
-
-
-def _parts(device: Device) -> Iterator[Part]:
-    waiting: list[Part] = [*([device.bus] if device.bus is not None else []), *device.capabilities]
-    while waiting:
-        part = waiting.pop(0)
-        yield part
-        waiting += part.nested
 
 
 def _identifying(part: Part, fact: Fact, kind: str) -> str | None:

@@ -160,10 +160,16 @@ def test_half_a_name_that_all_units_of_an_array_share_is_none(
     [
         ({"ID_BUS": "scsi", "ID_SERIAL_SHORT": "5000c5001a2b3c4d", "ID_SCSI_SERIAL": "3SD1ABCD"}, "3SD1ABCD"),
         ({"ID_BUS": "usb", "ID_SERIAL_SHORT": "899000000000000000000049"}, "899000000000000000000049"),
+        ({"ID_BUS": "usb", "ID_SERIAL": "Acme_Flash_Disk_07-0:0", "ID_VENDOR": "Acme", "ID_MODEL": "Flash_Disk"},
+         "07"),
+        ({"ID_BUS": "usb", "ID_SERIAL": "Acme_Flash_Disk-0:0", "ID_VENDOR": "Acme", "ID_MODEL": "Flash_Disk"},
+         None),
+        ({"ID_BUS": "ata", "ID_SERIAL": "ST9500325AS_5VE_1", "ID_MODEL": "ST9500325AS"}, "5VE_1"),
         ({"ID_SERIAL_SHORT": "5000c5001a2b3c4d"}, None),
     ],
-    ids=["of SCSI the short one is the WWID", "of USB the serial", "of a bus that udev does not know"],
-)
+    ids=["of SCSI the short one is the WWID", "of USB the serial", "at the end of the whole", "there is none",
+         "behind the model", "of a bus that udev does not know"],
+)  # fmt: skip
 def test_which_serial_of_udev_is_one_depends_on_the_bus(tree: Tree, said: dict[str, str], expected: str | None) -> None:
     disk(tree)
     tree.udev("b8:0", **said)

@@ -43,19 +43,28 @@ def unit_serial(view: View, _: HostView) -> str | None:
 def udev_serial(view: View, _: HostView) -> str | None:
     bus = view.udev("ID_BUS")
     if bus in {"ata", "usb"}:
-        return view.udev("ID_SERIAL_SHORT") or _without_model(view.udev("ID_SERIAL"))
+        whole = _end(view.udev("ID_SERIAL"), view.udev("ID_VENDOR"), view.udev("ID_MODEL"))
+        return view.udev("ID_SERIAL_SHORT") or whole
     return view.udev("ID_SCSI_SERIAL") if bus == "scsi" else None
 
 
 @worked_out(hal="`storage.serial`, what follows maker and model, unless it is a WWID")
 def hal_serial(view: View, _: HostView) -> str | None:
     found = str(view.hal("storage.serial") or "")
-    return None if NAA_SERIAL.fullmatch(found) else _without_model(found)
+    vendor, model = (str(view.hal(f"storage.{key}") or "").replace(" ", "_") for key in ("vendor", "model"))
+    return None if NAA_SERIAL.fullmatch(found) else _end(found, vendor, model)
 
 
-def _without_model(serial: str | None) -> str | None:
-    """`Kingston_DataTraveler_2.0_899000000000000000000049-0:0`: maker, model, serial and, of USB, the unit."""
-    return None if serial is None else serial.rpartition("_")[2].removesuffix("-0:0") or None
+def _end(whole: str | None, vendor: str | None, model: str | None) -> str | None:
+    """What follows maker and model in `Kingston_DataTraveler_2.0_899000000000000000000049-0:0`, without the unit.
+
+    A stick without a serial has maker and model alone.
+    """
+    serial = f"{whole or ''}_".replace("-0:0_", "_")
+    for beginning in (f"{vendor}_{model}_", f"{model}_"):
+        if len(beginning) > 1 and serial.startswith(beginning):
+            return serial.removeprefix(beginning).removesuffix("_") or None
+    return serial.removesuffix("_") or None
 
 
 @worked_out(sysfs="`device/vpd_pg83`, the best name in it")

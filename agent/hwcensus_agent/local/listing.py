@@ -5,7 +5,8 @@ import difflib
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from hwcensus import document
 from hwcensus.classes import ALIASES, BUSES, CAPABILITIES, capability_type
@@ -13,8 +14,12 @@ from hwcensus.classes.block import Block
 from hwcensus.classes.dimm import Dimm
 from hwcensus.classes.input import Input
 from hwcensus.classes.net import Net
+from hwcensus.classes.nvme import Nvme
 from hwcensus.classes.pci import PciBus
 from hwcensus.classes.processor import Processor
+from hwcensus.classes.scsi import ScsiBus
+from hwcensus.classes.scsi_target import FcRemotePort
+from hwcensus.classes.scsihost import Fc, ScsiHost
 from hwcensus.classes.storage import Storage
 from hwcensus.classes.system import System
 from hwcensus.classes.usb import UsbBus
@@ -122,38 +127,31 @@ def _row(one: Described) -> tuple[str, ...]:
     )
 
 
+#: What of a part tells a person which device it is.
+_WORDS: Mapping[type[Part], Callable[[Any], Sequence[str | None]]] = {
+    PciBus: lambda bus: (bus.vendor_name, bus.product_name or f"{bus.vendor:04x}:{bus.product:04x}"),
+    UsbBus: lambda bus: (bus.vendor_name, bus.product_name or f"{bus.vendor:04x}:{bus.product:04x}"),
+    VirtioBus: lambda bus: (bus.product_name,),
+    ScsiBus: lambda bus: (bus.vendor, bus.model),
+    Net: lambda net: (net.address,),
+    ScsiHost: lambda host: (host.proc_name,),
+    Fc: lambda port: (port.wwpn,),
+    FcRemotePort: lambda port: (port.wwpn,),
+    Nvme: lambda controller: (controller.model,),
+    Storage: lambda drive: (drive.vendor, drive.model, _size(drive.size)),
+    Block: lambda block: (_size(block.size),),
+    Processor: lambda processor: (processor.model,),
+    Dimm: lambda dimm: (dimm.locator, dimm.manufacturer, None if dimm.size is None else f"{dimm.size >> 20} MiB"),
+    Input: lambda input_: (input_.name,),
+    System: lambda system: (system.vendor, system.product, system.os),
+}
+
+
 def _what(device: Device) -> str:
-    """A few words that tell a person which one it is."""
-    words: list[str | None] = []
-    for part in (device.bus, *device.capabilities):
-        match part:
-            case PciBus() | UsbBus():
-                words += [part.vendor_name, part.product_name or f"{part.vendor:04x}:{part.product:04x}"]
-            case VirtioBus():
-                words += [part.product_name]
-            case Net():
-                words += [part.address]
-            case Storage():
-                words += [part.vendor, part.model, _size(part.size)]
-            case Block() if device.capability("storage") is None:
-                words += [_size(part.size)]
-            case Input():
-                words += [part.name]
-            case System():
-                words += [part.vendor, part.product, part.os]
-            case _:
-                words += _on_board(part)
+    """A few words that tell a person which one it is. A drive's size is said once."""
+    parts = [part for part in device.parts() if type(part) is not Block or device.capability("storage") is None]
+    words = (word for part in parts if type(part) in _WORDS for word in _WORDS[type(part)](part))
     return visible(" ".join(word for word in words if word))
-
-
-def _on_board(part: Part | None) -> list[str | None]:
-    match part:
-        case Processor():
-            return [part.model]
-        case Dimm():
-            return [part.locator, part.manufacturer, None if part.size is None else f"{part.size >> 20} MiB"]
-        case _:
-            return []
 
 
 def _size(size: int | None) -> str | None:
