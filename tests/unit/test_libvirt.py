@@ -84,12 +84,27 @@ def test_virtual_functions_and_groups_are_written_as_addresses() -> None:
 
 
 def test_an_express_link_is_told_as_it_can_be_and_as_it_is() -> None:
-    pci = Pci(link_speed="8", link_width=16, state=PciState(link_speed="2.5", link_width=4))
+    pci = Pci(link_speed="8", link_width=16, link_port=3, state=PciState(link_speed="2.5", link_width=4))
     links = one(device("pci_0", pci, bus=function("00"))).findall("capability/pci-express/link")
     assert [dict(link.items()) for link in links] == [
-        {"validity": "cap", "speed": "8", "width": "16"},
+        {"validity": "cap", "port": "3", "speed": "8", "width": "16"},
         {"validity": "sta", "speed": "2.5", "width": "4"},
     ]
+
+
+def test_vital_product_data_are_told_where_they_have_a_name() -> None:
+    pci = Pci(vpd_name="ConnectX-5 Ex", part_number="MCX556A-EDAT", serial="MT20", change_level="AC",
+              manufacture_id="{curly}", asset="IT-0815")  # fmt: skip
+    found = one(device("pci_0", pci, bus=function("00"))).find("capability/capability[@type='vpd']")
+    assert found is not None
+    assert [(child.tag, child.get("access"), child.text) for child in found] == [
+        ("name", None, "ConnectX-5 Ex"), ("fields", "readonly", None), ("fields", "readwrite", None),
+    ]  # fmt: skip
+    assert [(child.tag, child.text) for child in found.iterfind("fields/*")] == [
+        ("change_level", "AC"), ("part_number", "MCX556A-EDAT"), ("serial_number", "MT20"), ("asset_tag", "IT-0815"),
+    ]  # fmt: skip
+    nameless = one(device("pci_0", Pci(part_number="MCX556A-EDAT"), bus=function("00")))
+    assert nameless.find("capability/capability[@type='vpd']") is None
 
 
 def test_a_usb_device_and_its_interface_are_called_as_libvirt_calls_them() -> None:

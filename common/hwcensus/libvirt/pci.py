@@ -1,4 +1,7 @@
-"""PCI functions. What libvirt reads in configuration space (kind of bridge, link) follows from class and sysfs."""
+"""PCI functions. The kind of bridge, which libvirt reads in configuration space, follows from the class."""
+
+import re
+from collections.abc import Sequence
 
 from lxml import etree
 
@@ -9,6 +12,9 @@ from hwcensus.libvirt.host import Host
 
 #: Class and subclass (PCI Code and ID Assignment Specification) → libvirt's kind of bridge.
 _BRIDGES = {"0604": "pci-bridge", "0607": "cardbus-bridge"}
+
+#: What libvirt's schema takes for a value of vital product data.
+_VITAL = re.compile(r"[ -_a-z]{1,255}")
 
 
 def write(bus: PciBus, device: Device, host: Host) -> etree._Element:
@@ -25,6 +31,7 @@ def write(bus: PciBus, device: Device, host: Host) -> etree._Element:
             _phys_function(pci, host),
             _virt_functions(device, pci, host),
             None if kind is None else capability(kind),
+            _vital_product_data(pci),
             _group(pci, host),
             None if pci.numa_node is None else element("numa", node=pci.numa_node),
             _express(pci),
@@ -54,13 +61,36 @@ def _group(pci: Pci, host: Host) -> etree._Element | None:
 def _express(pci: Pci) -> etree._Element | None:
     now = pci.state if isinstance(pci.state, PciState) else PciState()
     links = [
-        None if width is None else element("link", validity=validity, speed=speed, width=width)
-        for validity, speed, width in (
-            ("cap", pci.link_speed, pci.link_width),
-            ("sta", now.link_speed, now.link_width),
+        None if width is None else element("link", validity=validity, port=port, speed=speed, width=width)
+        for validity, port, speed, width in (
+            ("cap", pci.link_port, pci.link_speed, pci.link_width),
+            ("sta", None, now.link_speed, now.link_width),
         )
     ]
     return element("pci-express", *links) if any(link is not None for link in links) else None
+
+
+def _vital_product_data(pci: Pci) -> etree._Element | None:
+    """None without a name, which libvirt does not do without."""
+    named = _field("name", pci.vpd_name)
+    if named is None:
+        return None
+    read_only = [
+        _field("change_level", pci.change_level),
+        _field("manufacture_id", pci.manufacture_id),
+        _field("part_number", pci.part_number),
+        _field("serial_number", pci.serial),
+    ]
+    fields = [_fields("readonly", read_only), _fields("readwrite", [_field("asset_tag", pci.asset)])]
+    return capability("vpd", [named, *fields])
+
+
+def _fields(access: str, those: Sequence[etree._Element | None]) -> etree._Element | None:
+    return element("fields", *those, access=access) if any(one is not None for one in those) else None
+
+
+def _field(tag: str, value: str | None) -> etree._Element | None:
+    return leaf(tag, value) if _VITAL.fullmatch(value or "") else None
 
 
 def _address(bus: PciBus) -> etree._Element:
