@@ -80,7 +80,8 @@ class Census:
         present = {sight.identity: sight for sight in glance.seen}
         leaving = [*self._missing(glance, present), *self._flapped(glance)]
         leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
-        news = [self._went(sight, glance, present) for sight in leaving]
+        there = {sight.path: sight.identity for sight in glance.seen}
+        news = [self._went(sight, glance, there.get(sight.path)) for sight in leaving]
         for sight in glance.seen:
             news += self._came_or_stayed(sight, glance, before)
         return [self._caused(one) for one in news]
@@ -109,9 +110,9 @@ class Census:
         stayed = glance.same_boot and sight.path not in glance.moved and not glance.gone.get(sight.path)
         return stayed and sight.identity not in self._sights
 
-    def _went(self, sight: Sight, glance: Glance, present: Mapping[str, Sight]) -> News:
+    def _went(self, sight: Sight, glance: Glance, there_now: str | None) -> News:
         self._forget(sight)
-        flaps = glance.gone.get(sight.path, 0) if sight.identity in present else 0
+        flaps = glance.gone.get(sight.path, 0) if there_now in (None, sight.identity) else 0
         stands = flaps if flaps > 1 else None
         return News(type=REMOVE, sight=sight, time=_when(sight, glance), source=glance.source, stands_for=stands)
 

@@ -47,6 +47,19 @@ def test_a_list_has_a_line_a_device(t60: str) -> None:
     assert any(re.match(r"net_wlan0 +- +net 80211 +iwl3945 +00:19:d2", line) for line in lines)
 
 
+def test_a_list_comes_and_the_program_ends_though_a_device_does_not_answer(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    for function in "01":
+        path = f"devices/pci0000:00/0000:00:03.{function}"
+        tree.device("bus/pci/devices", path, vendor="0x8086", device="0x1572")
+        os.mkfifo(tree.sys / path / "revision")  # whoever opens it waits for somebody who writes
+    words = ["list", "-o", "names", "--sysroot", str(tree.sys)]
+    environment = program_environment(HWCENSUS_CENSUS_READ_LIMIT_S="0.3")
+    done = subprocess.run([*AGENT, *words], capture_output=True, text=True, timeout=60, env=environment, check=True)
+    assert {"pci_0000_00_03_0", "pci_0000_00_03_1"} <= set(done.stdout.splitlines())
+    assert "pci.revision" in done.stderr
+
+
 def test_a_list_says_once_which_facts_there_are_but_not_for_now(tmp_path: Path) -> None:
     tree = Tree(tmp_path)
     for function in "01":

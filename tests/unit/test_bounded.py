@@ -70,6 +70,10 @@ class PatientHost(Host):
     def answered(self) -> list[str]:
         return self._enumerator.answered()
 
+    @property
+    def hangs(self) -> int:
+        return self._enumerator._bounded.hangs
+
     def card(self) -> document.Survey:
         return document.survey(self.devices[f"/sys/{CARD}"].element)
 
@@ -94,7 +98,7 @@ def test_a_device_that_hangs_is_not_read_again_until_it_answers_and_then_is_wort
     for _ in range(3):
         host.everything()
         host.some(CARD)
-    assert len(hanging()) == 1
+    assert (len(hanging()), host.hangs) == (1, 1)
     assert (host.answered(), "pci.link_speed" in host.card().state) == ([], False)
     answer(fifo, "8.0 GT/s\n")
     settle()

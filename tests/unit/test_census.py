@@ -66,6 +66,21 @@ def test_a_device_that_went_and_came_between_two_looks_is_removed_and_added() ->
     assert [one.stands_for for one in news] == [3, None]
 
 
+def test_a_device_that_went_more_than_once_and_is_not_there_says_how_often() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    (gone,) = census.see(glance(paths={"br0"}, gone={f"{FOLDER}/br0": 3}))
+    assert (gone.type, gone.stands_for) == ("remove", 3)
+
+
+def test_of_what_another_one_has_taken_the_place_nobody_knows_how_often_it_went() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0", "net/mac/52:54:00:00:00:01")))
+    other = bridge("br0", "net/mac/52:54:00:00:00:02")
+    news = census.see(glance(other, paths={"br0"}, gone={f"{FOLDER}/br0": 3}))
+    assert [(one.type, one.stands_for) for one in news] == [("remove", None), ("add", None)]
+
+
 def test_a_rename_is_one_change_of_a_handle() -> None:
     census = Census({})
     census.see(glance(bridge("br0")))

@@ -80,3 +80,20 @@ async def test_a_read_that_hangs_costs_the_next_checks_and_nothing_else(tree: Tr
     assert hints.empty()
     (folder / "port_state").write_text("Linkdown\n")
     assert (await asyncio.wait_for(hints.get(), 10)).syspath == f"/sys/{HOST}/fc_host/host6"
+
+
+async def test_one_that_hangs_at_the_start_keeps_nobody_from_starting(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwcensus_agent.sources.unannounced.FIRST_S", 0.1)
+    folder = tree.device("class/fc_host", f"{HOST}/fc_host/host6")
+    os.mkfifo(folder / "port_state")
+    hints: asyncio.Queue[Hint] = asyncio.Queue()
+    unannounced = Unannounced(str(tree.sys), hints.put_nowait)
+    unannounced.check()
+    (folder / "port_state").write_text("Online\n")
+    unannounced._thread.join(10)
+    (folder / "port_state").unlink()
+    (folder / "port_state").write_text("Linkdown\n")
+    unannounced.check()
+    assert (await asyncio.wait_for(hints.get(), 10)).syspath == f"/sys/{HOST}/fc_host/host6"

@@ -20,7 +20,7 @@ def devices(census: CensusSettings) -> tuple[Described, ...]:
     """All devices, parents before their children. Raises SourceUnavailable, NoSysfs, OSError."""
     hal = HalDevices()
     asyncio.run(_ask(census, hal))
-    return Enumerator(census.sysroot, census.include, hal).everything().devices
+    return Enumerator(census.sysroot, census.include, hal, census.read_limit_s).everything().devices
 
 
 async def _ask(census: CensusSettings, hal: HalDevices) -> None:

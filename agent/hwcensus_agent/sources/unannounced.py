@@ -34,6 +34,8 @@ WATCHED = (
     Watched("class/fc_vports", "vport-", ("vport_state",)),
     Watched("class/fc_remote_ports", "rport-", ("port_state",)),
 )
+#: Seconds that the first reading may take; where it hangs, the agent starts without.
+FIRST_S = 2.0
 #: What HAL does not announce either, though the kernel does.
 BY_HAL = (Watched("block", "loop", ("size",)),)
 
@@ -45,12 +47,14 @@ class Unannounced:
         """`hal`: whether HAL leads."""
         self._watched = WATCHED + (BY_HAL if hal else ())
         self._root, self._on_hint = os.path.realpath(sysroot), on_hint
-        self._thread: threading.Thread | None = None
-        self._values = dict(self._read())
+        self._values: dict[tuple[str, str], bytes] = {}
+        self._thread = threading.Thread(target=self.changed, name="unannounced", daemon=True)
+        self._thread.start()
+        self._thread.join(FIRST_S)
 
     def check(self) -> None:
         """Hints, soon, at every device of which an attribute appeared, differs or is gone."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._thread.is_alive():
             return
         loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._tell, args=(loop,), name="unannounced", daemon=True)
