@@ -22,7 +22,7 @@ def test_every_fact_has_a_test_that_notices_when_it_is_wrong() -> None:
 
 
 def test_what_no_test_looks_at_is_told() -> None:
-    done = wrong_facts("('virtio.vendor', 'usb.vendor'), ('tests/unit/test_describe_usb.py',)")
+    done = wrong_facts("('virtio.vendor', 'usb.address.'), ('tests/unit/test_describe_usb.py',)")
     assert done.returncode != 0
     said = [line for line in done.stdout.splitlines() if line.startswith(("unnoticed", "untested"))]
     assert said == ["untested: virtio.vendor by sysfs"]

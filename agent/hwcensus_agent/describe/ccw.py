@@ -1,23 +1,13 @@
 """Channel-attached devices: disks, tapes, consoles, network cards of IBM Z. Those that are offline too."""
 
-import re
-
 from hwcensus.classes.ccw import CcwBus, CcwState
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, stated, text, worked_out
+from hwcensus_agent.describe.facts import Facts, first, flag, hal, in_name, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
-NAME = re.compile(r"([0-9a-f]{1,2})\.([0-9a-f])\.([0-9a-f]{4})")
+NAME = r"([0-9a-f]{1,2})\.([0-9a-f])\.([0-9a-f]{4})"
 NOT_KNOWN = "n/a"  # what `devtype` says where the device has none
-
-
-def address(part: int) -> From:
-    def read(view: View, _: HostView) -> str | None:
-        found = NAME.fullmatch(view.kernel_name)
-        return None if found is None else found[part]
-
-    return stated(read, path="the kernel's name")
 
 
 @worked_out(sysfs="`devtype`")
@@ -36,9 +26,9 @@ BUS = Facts(
     CcwBus,
     device_type=first(device_type, hal("ccw.devtype")),
     control_unit=first(text("cutype"), hal("ccw.cutype")),
-    cssid=address(1),
-    ssid=address(2),
-    number=address(3),
+    cssid=in_name(NAME, 1),
+    ssid=in_name(NAME, 2),
+    number=in_name(NAME, 3),
 )
 
 # HAL's own code spells the second key without its third i (hald/linux/device.c).

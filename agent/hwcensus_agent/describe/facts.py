@@ -90,6 +90,26 @@ def flag(attribute: str) -> From:
     return stated(read, sysfs=f"`{attribute}`")
 
 
+def in_name(pattern: str, group: int = 1) -> From:
+    """A part of the kernel's name of the device, by a pattern of the whole name."""
+
+    def read(view: View, _: HostView) -> str | None:
+        found = re.fullmatch(pattern, view.kernel_name)
+        return None if found is None else found[group]
+
+    return stated(read, path="the kernel's name")
+
+
+def number_in_name(pattern: str, group: int = 1) -> From:
+    """The same, a decimal number."""
+    name = in_name(pattern, group).read
+    return stated(lambda view, host: _number(name(view, host)), path="number in the kernel's name")
+
+
+def _number(text: Value | tuple[Value, ...] | None) -> int | None:
+    return int(text) if isinstance(text, str) else None
+
+
 def uevent(key: str) -> From:
     """A variable of the uevent."""
     return stated(lambda view, _: view.uevent(key), sysfs=f"uevent `{key}`")

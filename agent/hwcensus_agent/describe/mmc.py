@@ -4,11 +4,22 @@ import re
 
 from hwcensus.classes.mmc import MmcBus
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, hal, hexadecimal, stated, text, worked_out
+from hwcensus_agent.describe.facts import (
+    Facts,
+    From,
+    first,
+    hal,
+    hexadecimal,
+    in_name,
+    number_in_name,
+    stated,
+    text,
+    worked_out,
+)
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
-NAME = re.compile(r"mmc(\d+):([0-9a-f]{4})")
+NAME = r"mmc(\d+):([0-9a-f]{4})"
 
 
 def unknown(key: str) -> From:
@@ -27,18 +38,6 @@ def serial(view: View, _: HostView) -> str | None:
     return f"0x{found & 0xFFFFFFFF:08x}" if isinstance(found, int) else None
 
 
-@worked_out(path="the kernel's name")
-def host_number(view: View, _: HostView) -> int | None:
-    found = NAME.fullmatch(view.kernel_name)
-    return None if found is None else int(found[1])
-
-
-@worked_out(path="the kernel's name")
-def card(view: View, _: HostView) -> str | None:
-    found = NAME.fullmatch(view.kernel_name)
-    return None if found is None else found[2]
-
-
 BUS = Facts(
     MmcBus,
     vendor=first(hexadecimal("manfid"), unknown("mmc.vendor")),
@@ -50,8 +49,8 @@ BUS = Facts(
     date=first(text("date"), hal("mmc.date")),
     hardware=first(hexadecimal("hwrev"), hal("mmc.hwrev")),
     firmware=first(hexadecimal("fwrev"), hal("mmc.fwrev")),
-    host=host_number,
-    card=card,
+    host=number_in_name(NAME, 1),
+    card=in_name(NAME, 2),
 )
 
 

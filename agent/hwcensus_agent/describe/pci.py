@@ -11,7 +11,19 @@ from hwcensus.fact import Value
 from hwcensus.names import device_name
 from hwcensus_agent import pci_config, sysfs, vpd
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, hexadecimal, number, stated, text, worked_out
+from hwcensus_agent.describe.facts import (
+    Facts,
+    From,
+    first,
+    flag,
+    hal,
+    hexadecimal,
+    in_name,
+    number,
+    stated,
+    text,
+    worked_out,
+)
 from hwcensus_agent.host import HostView
 from hwcensus_agent.once import once
 from hwcensus_agent.pci_config import Config, Link
@@ -21,17 +33,8 @@ from hwcensus_agent.view import View
 #: Class and subclass of bridges (PCI Code and ID Assignment 1.11, 1.7) → their kind.
 BRIDGES = {"0604": "pci", "0609": "pci", "0607": "cardbus"}
 
-ADDRESS = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-9a-f])")
-
-
-def address(part: int) -> From:
-    """One part of the address that is the kernel's name of a function: domain, bus, slot, function."""
-
-    def read(view: View, _: HostView) -> str | None:
-        found = ADDRESS.fullmatch(view.kernel_name)
-        return None if found is None else found[part]
-
-    return stated(read, path="the kernel's name")
+#: The kernel's name of a function: domain, bus, slot, function.
+ADDRESS = r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-9a-f])"
 
 
 def product(key: str) -> From:
@@ -208,10 +211,10 @@ BUS = Facts(
     subsystem_name=first(subsystem_name, hal("pci.subsys_product")),
     device_class=device_class,
     revision=first(hexadecimal("revision"), revision),
-    domain=address(1),
-    bus=address(2),
-    slot=address(3),
-    function=address(4),
+    domain=in_name(ADDRESS, 1),
+    bus=in_name(ADDRESS, 2),
+    slot=in_name(ADDRESS, 3),
+    function=in_name(ADDRESS, 4),
     physical_slot=physical_slot,
 )
 

@@ -1,10 +1,8 @@
 """SCSI logical units and their generic nodes. None is asked: sysfs has what its INQUIRY said."""
 
-import re
-
 from hwcensus.classes.scsi import Scsi, ScsiBus, ScsiGeneric, ScsiState
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, hal, stated, text, worked_out
+from hwcensus_agent.describe.facts import Facts, From, first, hal, number_in_name, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -17,12 +15,7 @@ OF_HAL = {"medium_changer": "changer"}
 
 def part(number: int, key: str) -> From:
     """Of `<host>:<bus>:<target>:<lun>`."""
-
-    def read(view: View, _: HostView) -> int | None:
-        found = re.fullmatch(r"(\d+):(\d+):(\d+):(\d+)", view.kernel_name)
-        return None if found is None else int(found[number])
-
-    return first(stated(read, path="numbers in the kernel's name"), hal(key))
+    return first(number_in_name(r"(\d+):(\d+):(\d+):(\d+)", number), hal(key))
 
 
 @worked_out(sysfs="`type`, by name as in SPC-4", hal="`scsi.type`")

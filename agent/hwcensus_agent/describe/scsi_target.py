@@ -1,26 +1,15 @@
 """SCSI targets, and the remote Fibre Channel port that one is below. HAL does not know targets."""
 
-import re
-
 from hwcensus.classes.scsi_target import FcRemotePort, FcRemotePortState, ScsiTarget
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, stated
+from hwcensus_agent.describe.facts import Facts, number_in_name
 from hwcensus_agent.describe.fc import above, attribute, known, made, wwn
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
 REMOTE_PORT = above("rport-")
 NO_ID = "ffffffff"
-
-
-def part(number: int) -> From:
-    """Of `target<host>:<bus>:<target>`."""
-
-    def read(view: View, _: HostView) -> int | None:
-        found = re.fullmatch(r"target(\d+):(\d+):(\d+)", view.kernel_name)
-        return None if found is None else int(found[number])
-
-    return stated(read, path="numbers in the kernel's name")
+NAME = r"target(\d+):(\d+):(\d+)"
 
 
 def port_id(text: str) -> str | None:
@@ -28,7 +17,7 @@ def port_id(text: str) -> str | None:
     return None if digits == NO_ID else digits
 
 
-TARGET = Facts(ScsiTarget, host=part(1), bus=part(2), target=part(3))
+TARGET = Facts(ScsiTarget, host=number_in_name(NAME, 1), bus=number_in_name(NAME, 2), target=number_in_name(NAME, 3))
 
 PORT = Facts(
     FcRemotePort,

@@ -8,7 +8,7 @@ import re
 
 from hwcensus.classes.scsihost import Fc, FcState, ScsiHost
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, first, hal, worked_out
+from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name
 from hwcensus_agent.describe.fc import above, adapter, attribute, class_folder, gigabits, known, made, physical, wwn
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -16,15 +16,9 @@ from hwcensus_agent.view import View
 FIBRE_CHANNEL = "0x0c04"  # PCI class and subclass (PCI code and ID assignment specification)
 
 
-@worked_out(path="number in the kernel's name")
-def number(view: View, _: HostView) -> int | None:
-    found = re.fullmatch(r"host(\d+)", view.kernel_name)
-    return None if found is None else int(found[1])
-
-
 SCSI_HOST = Facts(
     ScsiHost,
-    host=first(number, hal("scsi_host.host")),
+    host=first(number_in_name(r"host(\d+)"), hal("scsi_host.host")),
     unique_id=made(attribute("scsi_host", "unique_id"), int),
     proc_name=attribute("scsi_host", "proc_name"),
 )

@@ -9,23 +9,15 @@ from hwcensus.classes.sound import Alsa, Sound
 from hwcensus.fact import printable
 from hwcensus_agent import sysfs
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, From, first, hal, stated, text, worked_out
+from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
 PROC = Path("/proc/asound")
 
 #: The kernel's names of a card and of ALSA's nodes: kind, card, device, direction.
-NAME = re.compile(r"(?:(card)|(?:(control|pcm|hw|midi|compr)C))(\d+)(?:D(\d+)([pc]?))?")
+NAME = r"(?:(card)|(?:(control|pcm|hw|midi|compr)C))(\d+)(?:D(\d+)([pc]?))?"
 TYPES = {"p": "playback", "c": "capture", "hw": "hw_specific", "compr": "compress"}
-
-
-def number(group: int) -> From:
-    def read(view: View, _: HostView) -> int | None:
-        found = NAME.fullmatch(view.kernel_name)
-        return None if found is None or found[group] is None else int(found[group])
-
-    return stated(read, path="the kernel's name")
 
 
 def _proc(host: HostView, name: str) -> str:
@@ -36,7 +28,7 @@ def _proc(host: HostView, name: str) -> str:
 
 @worked_out(kernel="/proc/asound/cards")
 def card_name(view: View, host: HostView) -> str | None:
-    card = NAME.fullmatch(view.kernel_name)
+    card = re.fullmatch(NAME, view.kernel_name)
     known = {found[1]: found[2] for found in re.finditer(r"^ *(\d+) \[.*?\]: .*? - (.+)$", _proc(host, "cards"), re.M)}
     return None if card is None else known.get(card[3])
 
@@ -51,14 +43,14 @@ def pcm_id(view: View, host: HostView) -> str | None:
 
 @worked_out(path="the kernel's name")
 def type_(view: View, _: HostView) -> str | None:
-    found = NAME.fullmatch(view.kernel_name)
+    found = re.fullmatch(NAME, view.kernel_name)
     kind = None if found is None else found[5] or found[2]
     return None if kind is None else TYPES.get(kind, kind)
 
 
 SOUND = Facts(
     Sound,
-    card=number(3),
+    card=number_in_name(NAME, 3),
     id=first(text("id"), text("device/id")),
     name=first(card_name, hal("sound.card_id"), hal("alsa.card_id")),
 )
@@ -66,7 +58,7 @@ SOUND = Facts(
 ALSA = Facts(
     Alsa,
     type=type_,
-    device=number(4),
+    device=number_in_name(NAME, 4),
     id=first(pcm_id, hal("alsa.device_id")),
     pcm_class=first(text("pcm_class"), hal("alsa.pcm_class")),
 )

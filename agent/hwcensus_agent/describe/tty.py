@@ -6,7 +6,7 @@ import re
 
 from hwcensus.classes.tty import Tty
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, first, hal, worked_out
+from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -24,12 +24,6 @@ def type_(view: View, _: HostView) -> str | None:
     return next((type_ for sign, type_ in TYPES if sign in view.syspath), None)
 
 
-@worked_out(path="number in the kernel's name")
-def line(view: View, _: HostView) -> int | None:
-    found = re.search(r"\d+$", view.kernel_name)
-    return None if found is None else int(found[0])
-
-
 @worked_out(sysfs="`type`, by name as in linux/serial.h")
 def uart(view: View, _: HostView) -> str | None:
     return UARTS.get(int(view.text("type") or 0))
@@ -42,7 +36,11 @@ def address(view: View, _: HostView) -> str | None:
 
 
 TTY = Facts(
-    Tty, type=first(type_, hal("serial.type")), line=first(line, hal("serial.port")), uart=uart, address=address
+    Tty,
+    type=first(type_, hal("serial.type")),
+    line=first(number_in_name(r".*?(\d+)"), hal("serial.port")),
+    uart=uart,
+    address=address,
 )
 
 
