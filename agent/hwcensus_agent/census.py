@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from hwcensus.document import changed_paths, kind_of_change
+from hwcensus.document import changed_paths, kind_of_change, known_to_one
 from hwcensus.errors import InvalidDocument
 from hwcensus.event import Produced
 from hwcensus.instant import now
@@ -34,6 +34,8 @@ class Glance:
     moved: Mapping[str, str]
     #: Paths of the facts that whoever told the census before did not know.
     unknown: frozenset[str] = frozenset()
+    #: Whether another source led the host then: what only one of the two can see is no difference of the hardware.
+    other_source: bool = False
 
 
 class Census:
@@ -76,9 +78,9 @@ class Census:
 
     def see(self, glance: Glance) -> list[News]:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
-        before = dict(self._by_path) if glance.same_boot else {}
+        before = self._before(glance)
         present = {sight.identity: sight for sight in glance.seen}
-        leaving = [*self._missing(glance, present), *self._flapped(glance)]
+        leaving = [*self._missing(glance, present, before), *self._flapped(glance)]
         leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
         there = {sight.path: sight.identity for sight in glance.seen}
         news = [self._went(sight, glance, there.get(sight.path)) for sight in leaving]
@@ -86,10 +88,19 @@ class Census:
             news += self._came_or_stayed(sight, glance, before)
         return [self._caused(one) for one in news]
 
-    def _missing(self, glance: Glance, present: Mapping[str, Sight]) -> list[Sight]:
+    def _before(self, glance: Glance) -> Mapping[str, str]:
+        """Path → identity of what may still be the device that is there: within a boot whatever was there, after one
+        nothing; but for another source the path and the facts that both know tell."""
+        if glance.same_boot or not glance.other_source:
+            return dict(self._by_path) if glance.same_boot else {}
+        seen = {sight.path: sight for sight in glance.seen}
+        known = ((path, identity) for path, identity in self._by_path.items() if path in seen)
+        return {path: identity for path, identity in known if _agree(self._sights[identity], seen[path])}
+
+    def _missing(self, glance: Glance, present: Mapping[str, Sight], before: Mapping[str, str]) -> list[Sight]:
         looked: Collection[str] = self._by_path if glance.paths is None else glance.paths | set(glance.moved.values())
         renamed = {self._by_path.get(glance.moved.get(sight.path, "")) for sight in present.values()}
-        taken_over = {self._by_path.get(sight.path) for sight in present.values() if self._may_have_been(sight, glance)}
+        taken_over = {before.get(sight.path) for sight in present.values() if self._may_have_been(sight, glance)}
         missing = []
         for identity, sight in self._sights.items():
             if sight.path not in looked or identity in present:
@@ -107,7 +118,7 @@ class Census:
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""
-        stayed = glance.same_boot and sight.path not in glance.moved and not glance.gone.get(sight.path)
+        stayed = sight.path not in glance.moved and not glance.gone.get(sight.path)
         return stayed and sight.identity not in self._sights
 
     def _went(self, sight: Sight, glance: Glance, there_now: str | None) -> News:
@@ -136,7 +147,7 @@ class Census:
     def _differs(self, former: Sight, sight: Sight, time: datetime, glance: Glance) -> News:
         self._forget(former)
         self._remember(sight)
-        kind, changed = _difference(former, sight, glance.unknown)
+        kind, changed = _difference(former, sight, glance)
         return News(type=CHANGE, sight=sight, time=time, source=glance.source, kind=kind, changed=changed)
 
     def _remember(self, sight: Sight) -> None:
@@ -192,7 +203,7 @@ class Census:
         return news if command is None else replace(news, command=command)
 
 
-def _difference(former: Sight, sight: Sight, unknown: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+def _difference(former: Sight, sight: Sight, glance: Glance) -> tuple[str, tuple[str, ...]]:
     """The kind of the change, and the paths that differ: none where another version of this agent told the former one,
     with facts that we do not know."""
     new = sight.survey()
@@ -200,7 +211,17 @@ def _difference(former: Sight, sight: Sight, unknown: frozenset[str]) -> tuple[s
         old = former.survey()
     except InvalidDocument:
         return "facts", ()
+    unknown = glance.unknown | (known_to_one(old, new) if glance.other_source else frozenset())
     return kind_of_change(old, new, unknown), changed_paths(old, new)
+
+
+def _agree(former: Sight, sight: Sight) -> bool:
+    """Whether every fact that both tell is the same, handles apart."""
+    try:
+        old, new = former.survey(), sight.survey()
+    except InvalidDocument:
+        return False
+    return kind_of_change(old, new, known_to_one(old, new)) != "facts"
 
 
 def _is_same_hardware(former: Sight, present: Mapping[str, Sight]) -> bool:

@@ -78,13 +78,15 @@ class Live:
         names = self.census.names() if same_boot else {}
         return await asyncio.to_thread(self._look, None, now_there, names, self.census.sight, of_old)
 
-    def compare(self, looked: Looked, *, same_boot: bool, unknown: Collection[str] = ()) -> None:
+    def compare(
+        self, looked: Looked, *, same_boot: bool, unknown: Collection[str] = (), other_source: bool = False
+    ) -> None:
         """Notes what the first look found different from what was told before, by a model that did not know some
-        facts."""
+        facts, or another source."""
         self._note(
             Glance(
                 seen=looked.seen, paths=None, same_boot=same_boot, source=self._source, hinted={}, gone={}, moved={},
-                unknown=frozenset(unknown),
+                unknown=frozenset(unknown), other_source=other_source,
             )
         )  # fmt: skip
 

@@ -52,12 +52,13 @@ class Model:
     def unknown_to(self, former: "Model | None", told: Iterable[Sight]) -> frozenset[str]:
         """Paths of the facts that the former model did not know, or read elsewhere.
 
-        What another kernel or source can show is not written anywhere: it could not show what no device had.
+        What another kernel can show is not written anywhere: it could not show what no device had. For another source
+        see the census.
         """
         if former is None:
             return frozenset()
         differing = {path for path, _ in self.facts.items() ^ former.facts.items()}
-        if (former.kernel, former.source) != (self.kernel, self.source):
+        if former.kernel != self.kernel:
             differing |= self.facts.keys() - _shown(told)
         return frozenset(differing)
 

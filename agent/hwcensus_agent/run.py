@@ -118,8 +118,11 @@ class Agent:
         same_boot = boot is not None and spool.remembered("boot") == boot
         orders.expect_begun()
         model = Model.of(self._lead.name)
-        unknown = model.unknown_to(Model.remembered(spool), spool.told().values())
-        live.compare(await live.first_look(same_boot=same_boot), same_boot=same_boot, unknown=unknown)
+        former = Model.remembered(spool)
+        unknown = model.unknown_to(former, spool.told().values())
+        other_source = former is not None and former.source != model.source
+        looked = await live.first_look(same_boot=same_boot)
+        live.compare(looked, same_boot=same_boot, unknown=unknown, other_source=other_source)
         spool.remember("boot", boot or "")
         model.remember(spool)
         greeting = Greeting(

@@ -332,6 +332,12 @@ def changed_paths(old: Survey, new: Survey) -> tuple[str, ...]:
     return tuple(sorted({path for path, _ in set(old.flat()) ^ set(new.flat())}))
 
 
+def known_to_one(old: Survey, new: Survey) -> frozenset[str]:
+    """The paths that only one of the two tells."""
+    told, now = {path for path, _ in old.lasting()}, {path for path, _ in new.lasting()}
+    return frozenset(told ^ now)
+
+
 def kind_of_change(old: Survey, new: Survey, unknown: Container[str] = frozenset()) -> str:
     """`facts`, `redescribed`, `renumbered` (only handles differ) or `state` (only key and state differ).
 

@@ -4,15 +4,22 @@ Real halds' lists over the hardware that the recordings hold (tests/data/hal, te
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hwcensus import document
+from hwcensus import codec, document
+from hwcensus.classes.storage import Storage
+from hwcensus.device import Device
+from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.enumerate import Described, Enumerator
 from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.host import NO_SYSFS
+from hwcensus_agent.look import HostLook
+from hwcensus_agent.news import News, Sight
+from hwcensus_agent.settings import CensusSettings
 from tests.fixtures.hald import recorded
 from tests.fixtures.process import ROOT
 from tests.reality.umockdev_tree import build
@@ -115,6 +122,74 @@ def test_what_both_know_is_most_of_what_there_is(host: str, tree: str) -> None:
     by_udev, by_hal = look(tree, None), look(NO_SYSFS, host)
     both = sum(len(facts(by_udev[path]).keys() & facts(by_hal[path]).keys()) for path in by_hal)
     assert both > 0.5 * sum(len(facts(one)) for one in by_hal.values())
+
+
+# A host that moves from the one source to the other.
+
+
+def sights(sysroot: str, host: str | None, known: Census | None = None) -> tuple[Sight, ...]:
+    """What a look gives, if need be with the identities that are known."""
+    hal_look = HostLook(CensusSettings(sysroot=sysroot))
+    if host is not None:
+        hal_look.hal.replace_all(
+            {udi: {key: value for key, (_, value) in found.items()} for udi, found in recorded(host).items()}
+        )
+    return (hal_look() if known is None else hal_look(None, known.identities(), known.names(), known.sight)).seen
+
+
+def moved(before: tuple[Sight, ...], look_now: Callable[[Census], tuple[Sight, ...]], *, same_boot: bool) -> list[News]:
+    """What a census tells whose host another source leads from now on."""
+    plain: dict[str, Any] = {"paths": None, "hinted": {}, "gone": {}, "moved": {}}
+    census = Census({})
+    census.see(Glance(seen=before, **plain))
+    return census.see(Glance(seen=look_now(census), same_boot=same_boot, other_source=True, **plain))
+
+
+def of_facts(news: list[News], host: str) -> list[str]:
+    """Changes of facts that nothing explains."""
+    changed = [
+        f"{host} {one.sight.name} {path}"
+        for one in news
+        if one.kind == "facts"
+        for path in one.changed
+        if path != "key"
+    ]
+    return [line for line in changed if explanation(line) is None and not line.endswith(" driver")]
+
+
+def test_with_sysfs_in_reach_another_source_is_no_other_hardware(host: str, tree: str) -> None:
+    news = moved(sights(tree, None), lambda census: sights(tree, host, census), same_boot=True)
+    assert {(one.type, one.kind) for one in news} == {("change", "state"), ("change", "redescribed")}
+    assert all(one.was is None for one in news)
+
+
+@pytest.mark.parametrize("same_boot", [True, False], ids=["while it runs", "by an upgrade and a start"])
+def test_what_hal_alone_showed_keeps_its_thing_when_udev_shows_more(host: str, tree: str, same_boot: bool) -> None:
+    before = sights(NO_SYSFS, host)
+    news = moved(before, lambda census: sights(tree, None, census if same_boot else None), same_boot=same_boot)
+    assert [one.sight.name for one in news if one.type == "remove"] == []
+    added = {one.sight.name for one in news if one.type == "add"} - NOT_PROBED.get(host, set())
+    assert {name for name in added if not name.startswith(NOT_HALS)} == set()
+    assert of_facts(news, host) == []
+    if host == "fcserver":
+        place, wwpn = "scsi/place/pci0000:00%2F0000:00:03.0%2F0000:05:00.0%2Fhost", "scsi/wwpn/2100001b32910a4c"
+        (port,) = (one for one in news if one.sight.name == "scsi_host0")
+        kept = (place, None) if same_boot else (wwpn, place)
+        assert (port.kind, port.sight.identity, port.was) == ("redescribed", *kept)
+
+
+def test_other_hardware_at_the_same_place_is_told_apart_whichever_source_leads() -> None:
+    def disk(model: str, **more: str) -> Sight:
+        storage = Storage(model=model, **more)  # type: ignore[arg-type]  # texts all
+        device = Device(name="block_sda", key="/sys/devices/a/block/sda", parent="computer", capabilities=(storage,))
+        identity = f"block/serial/{more['serial']}" if more else "block/place/a%2Fblock%2Fsd"
+        return Sight.of(identity, codec.write_device(device))
+
+    def told(before: Sight, now: Sight) -> list[tuple[str, str | None]]:
+        return [(one.type, one.kind) for one in moved((before,), lambda _: (now,), same_boot=False)]
+
+    assert told(disk("A"), disk("A", serial="42")) == [("change", "redescribed")]
+    assert told(disk("A"), disk("B", serial="42")) == [("remove", None), ("add", None)]
 
 
 # The 2008 proposal's four examples, as far as the archive left them: the structure, not the values.

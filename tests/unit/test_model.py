@@ -41,7 +41,7 @@ def test_the_spool_remembers_by_which_model_it_was_told(tmp_path: Path) -> None:
         (replace(NOW, facts={**NOW.facts, "bridge.stp": "udev: `STP`"}), {"bridge.stp"}),
         (replace(NOW, facts={**NOW.facts, "bridge.gone": "sysfs: `gone`"}), {"bridge.gone"}),
         (replace(NOW, kernel="5.10"), {"net.address"}),
-        (replace(NOW, source="hal"), {"net.address"}),
+        (replace(NOW, source="hal"), set()),
     ],
 )
 def test_a_model_did_not_know_what_it_did_not_read_there_nor_what_its_kernel_showed_of_nothing(
