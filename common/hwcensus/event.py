@@ -51,6 +51,9 @@ class Event:
         plain = {"type": self.type_, "format": FORMAT, "host": self.host, "stream": self.stream}
         if seq is not None:
             plain["seq"] = str(seq)
+        identity = getattr(self, "identity", None)
+        if identity is not None:
+            plain["identity"] = identity
         return [(name, value.encode()) for name, value in plain.items()]
 
     @classmethod

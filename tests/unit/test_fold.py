@@ -434,6 +434,22 @@ def test_a_device_that_cannot_be_read_is_refused_and_asked_for_no_more(host: Sim
     assert (memory.state.healing.refused, memory.wanted()) == ({}, None)
 
 
+def test_an_answer_that_cannot_be_read_refuses_no_other_device_that_was_asked_for_meanwhile(
+    host: SimulatedHost, memory: Memory
+) -> None:
+    memory.hear(host.hello())
+    memory.hear(host.add(Nic(0)), broken=True)
+    memory.hear(*host.manifest())
+    assert wanted_devices(memory.state) == [Nic(0).identity]
+    host.add(Nic(1))  # lost on the way
+    shown, answer = host.manifest(), host.present([Nic(0).identity])
+    memory.hear(*shown)
+    memory.hear(*answer, broken=True)
+    memory.hear(*host.manifest())
+    assert set(memory.state.healing.refused) == {Nic(0).identity}
+    assert wanted_devices(memory.state) == [Nic(1).identity]
+
+
 def test_an_answer_that_is_not_what_the_manifest_showed_is_refused_in_the_end(
     host: SimulatedHost, memory: Memory
 ) -> None:

@@ -73,7 +73,7 @@ def _apply(step: Step, record: Record) -> None:
         case _:
             # It could not be read. Its headers gave it its place, so that nothing else is missing.
             _gap(step, "dead-letter", record)
-            reconcile.unreadable(step, answer=record.type == Present.type_)
+            reconcile.unreadable(step, record.identity if record.type == Present.type_ else None)
     if step.healing.wanted in ("devices", "all"):
         reconcile.answered(step, _when(record))
 

@@ -119,11 +119,11 @@ def answered(step: Step, at: datetime) -> None:
         want(step, "manifest", "answers-differ")
 
 
-def unreadable(step: Step, *, answer: bool) -> None:
-    """A record in its place could not be read. If it was an answer, nobody knows to which question."""
-    if answer:
-        asked = {identity: replace(one, answered=True) for identity, one in step.healing.asked.items()}
-        step.healing = replace(step.healing, asked=asked)
+def unreadable(step: Step, identity: str | None) -> None:
+    """A record in its place could not be read. `identity`: of the device that it answered about, if it did."""
+    asked = None if identity is None else step.healing.asked.get(identity)
+    if identity is not None and asked is not None:
+        step.healing = replace(step.healing, asked={**step.healing.asked, identity: replace(asked, answered=True)})
     want(step, "manifest", "dead-letter")
 
 

@@ -73,6 +73,8 @@ class Record(NamedTuple):
     event: Event | None
     #: The device that the event tells of.
     reading: Reading | None = None
+    #: Whose device that is; the headers say it of a record that could not be read, too.
+    identity: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ def of_event(event: Event, at: datetime) -> Record:
     if len(event.host) > MAX_ID or len(event.stream) > MAX_ID or len(identity) > MAX_IDENTITY:
         raise InvalidDocument(f"host, stream or identity is longer than {MAX_ID}, {MAX_IDENTITY}", code="schema")
     reading = Reading(event) if isinstance(event, Told) else None
-    return Record(event.host, event.stream, seq, event.type_, at, event, reading)
+    return Record(event.host, event.stream, seq, event.type_, at, event, reading, identity or None)
 
 
 class Contradiction(HwcensusError):
@@ -145,6 +147,7 @@ def _agree(message: Message, event: Event) -> None:
         "host": event.host,
         "stream": event.stream,
         "seq": str(getattr(event, "seq", "no")),
+        "identity": str(getattr(event, "identity", "no")),
     }
     for name, value in message.headers:
         if name in told and value != told[name].encode():
@@ -159,7 +162,10 @@ def _in_its_place(message: Message, code: str, at: datetime) -> Record | None:
     seq = headers.get("seq", "")
     if not (seq.isascii() and seq.isdigit() and len(seq) < 19):
         return None
-    return Record(host=headers["host"], stream=headers["stream"], seq=int(seq), type=headers["type"], at=at, event=None)
+    return Record(
+        host=headers["host"], stream=headers["stream"], seq=int(seq), type=headers["type"], at=at, event=None,
+        identity=headers.get("identity"),
+    )  # fmt: skip
 
 
 def dead_letter(message: Message, at: datetime, code: str, reason: str) -> DeadLetter:
