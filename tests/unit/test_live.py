@@ -14,6 +14,7 @@ from hwcensus_agent.settings import CensusSettings
 from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.spool import Spool
 
+from .sysfs_tree import Tree
 from .test_census import FOLDER, bridge
 
 
@@ -109,3 +110,22 @@ async def test_what_is_left_out_for_a_short_time_is_looked_at_after_it(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert look.asked == [frozenset({f"{FOLDER}/br0"})] * 2
+
+
+@pytest.mark.parametrize("action", [Action.ADD, Action.CHANGE, Action.REMOVE])
+async def test_a_hint_of_what_is_no_device_of_ours_changes_the_one_it_feeds(
+    spool: Spool, tmp_path: Path, action: Action
+) -> None:
+    tree = Tree(tmp_path)
+    host = "devices/virtual/net/fc0/ctlr_0/host6"
+    tree.device("bus/scsi/devices", host, uevent="DEVTYPE=scsi_host\n")
+    port = tree.device("class/fc_host", f"{host}/fc_host/host6", port_name="0x10000000c9831b9e", npiv_vports_inuse="1")
+    settings = CensusSettings(sysroot=str(tree.sys))
+    agent = Live(settings, spool, HostLook(settings), "udev", lambda: None)
+    agent.compare(await agent.first_look(same_boot=True), same_boot=True)
+    before = len(spool.next_rows(100))
+    (port / "npiv_vports_inuse").write_text("0\n")
+    agent.hint(Hint(source="udev", action=action, syspath=f"/sys/{host}/vport-6:0-0/fc_vports/vport-6:0-0"))
+    await agent.finish()
+    told = [(row.type, row.sight.name) for row in spool.next_rows(100)[before:] if row.sight is not None]
+    assert told == [("change", "scsi_host6")]

@@ -32,6 +32,7 @@ def never(hint: Hint) -> None:
         ("class/fc_vports", f"{HOST}/vport-6:0-0/fc_vports/vport-6:0-0", "vport_state", ("Initializing", "Active")),
         ("class/fc_remote_ports", f"{HOST}/rport-6:0-1/fc_remote_ports/rport-6:0-1", "port_state",
          ("Online", "Blocked")),
+        ("class/nvme", "devices/pci0000:00/0000:00:04.0/nvme/nvme0", "state", ("live", "resetting")),
     ],
 )  # fmt: skip
 def test_a_value_that_appears_changes_or_goes_is_noticed_and_the_same_one_is_not(

@@ -26,13 +26,14 @@ class Watched:
 
 
 #: The kernel tells no change of a block device's size from or to zero (set_capacity_and_notify in block/genhd.c), which
-#: is all that happens to a zram device; and none of a Fibre Channel port (scsi_transport_fc.c: drivers may, by netlink,
-#: and libfc does not). Of a port a few attributes that the driver has in memory, never the statistics.
+#: is all that happens to a zram device; none of a Fibre Channel port (scsi_transport_fc.c: drivers may, by netlink, and
+#: libfc does not); of an NVMe controller only that it is connected. All are attributes that drivers have in memory.
 WATCHED = (
     Watched("block", "zram", ("size",)),
     Watched("class/fc_host", "host", ("port_state", "speed", "fabric_name")),
     Watched("class/fc_vports", "vport-", ("vport_state",)),
     Watched("class/fc_remote_ports", "rport-", ("port_state",)),
+    Watched("class/nvme", "nvme", ("state",)),
 )
 #: Seconds that the first reading may take; where it hangs, the agent starts without.
 FIRST_S = 2.0
