@@ -10,6 +10,7 @@ from hwcensus import codec, document
 from hwcensus.device import Device
 from hwcensus.document import JsonValue
 from hwcensus_agent.describe import computer
+from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import HalValue
 from tests.fixtures import hal_recording
@@ -90,6 +91,30 @@ def test_memory_that_only_root_may_read_about_is_unread_and_no_module_is_made_up
     state = devices["computer"].device.state
     assert state is not None
     assert (state.unread or "").split() == ["system.empty_slot", "system.memory"]
+
+
+def test_modules_that_are_known_stay_when_their_table_cannot_be_read_any_more(tree: Tree) -> None:
+    install(tree.sys, module(*SAMSUNG), module("DIMM_A2", size=0))
+    enumerator = Enumerator(str(tree.sys))
+    devices = enumerator.everything().devices
+    before = {one.identity: one.device for one in devices}
+    identities, names = {one.key: one.identity for one in devices}, {one.key: one.name for one in devices}
+    tree.unreadable("firmware/dmi/tables/DMI")
+    whole = enumerator.everything(identities, names, before.get)
+    for looked in (whole, enumerator.some(names, identities, names, before.get)):
+        now = {one.name: document.survey(one.element).facts for one in looked.devices}
+        assert now["dimm_0"]["dimm.serial"] == "37A1B2C3"
+        assert now["computer"]["system.memory"] == 0x4000 * MIB
+
+
+def test_a_module_that_was_pulled_goes_and_its_slot_is_empty(tree: Tree) -> None:
+    install(tree.sys, module(*SAMSUNG), module(*SAMSUNG))
+    enumerator = Enumerator(str(tree.sys))
+    devices = enumerator.everything().devices
+    identities, names = {one.key: one.identity for one in devices}, {one.key: one.name for one in devices}
+    install(tree.sys, module(*SAMSUNG), module("DIMM_A2", size=0))
+    for looked in (enumerator.everything(identities, names), enumerator.some(names, identities, names)):
+        assert {one.name for one in looked.devices} == {"computer", "dimm_0"}
 
 
 def dmi(tree: Tree, **fields: str) -> None:

@@ -57,6 +57,7 @@ ROWS = [
     ("input", f"{INPUT}/event3", {INPUT}),
     ("pci", f"{HBA[:-1]}1", {HBA}),
     ("cpu", f"{CPUS}/cpu3", {f"{CPUS}#0"}),
+    ("memory", "devices/system/memory/memory12", {"devices"}),
 ]
 
 

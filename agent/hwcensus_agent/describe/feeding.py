@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from hwcensus_agent import board, sysfs
+from hwcensus_agent.hal.device import DEVICES
 from hwcensus_agent.host import HostView, key_of
 from hwcensus_agent.sysfs import Unreadable
 
@@ -108,6 +109,11 @@ def all_processors(host: HostView, _: str) -> list[str]:
     return board.processors(host)
 
 
+def computer(_: HostView, __: str) -> list[str]:
+    """Where firmware counts no modules, the computer has the memory that is online."""
+    return [DEVICES]
+
+
 #: Subsystem → what its devices feed.
 FEEDS: Mapping[str, Feeds] = {
     "scsi_host": owner,
@@ -127,6 +133,7 @@ FEEDS: Mapping[str, Feeds] = {
     "input": input_device,
     "pci": group_and_physical_function,
     "cpu": all_processors,
+    "memory": computer,
 }
 
 #: Kernel name → subsystem, of devices that are in no folder of their class.
@@ -135,6 +142,7 @@ _BY_NAME = (
     (re.compile(r"(\d+:){3}\d+"), "scsi"),
     (re.compile(r"nvme\d+"), "nvme"),
     (re.compile(r"cpu\d+"), "cpu"),
+    (re.compile(r"memory\d+"), "memory"),
 )
 
 
