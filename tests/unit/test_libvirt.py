@@ -1,15 +1,22 @@
 """libvirt's form of our devices: what it calls them, whom it has them below, and where we know better."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
+from hwcensus.classes import CAPABILITIES
 from hwcensus.classes.block import Block
+from hwcensus.classes.ccw import CcwBus
 from hwcensus.classes.net import Ethernet, Net, NetState, Wireless
 from hwcensus.classes.pci import Pci, PciBus, PciState
+from hwcensus.classes.scsi import Scsi, ScsiBus, ScsiGeneric
+from hwcensus.classes.scsi_target import FcRemotePort, ScsiTarget
 from hwcensus.classes.scsihost import Fc, FcState, ScsiHost
-from hwcensus.classes.storage import Cdrom, Removable, RemovableState, Storage
+from hwcensus.classes.storage import Cdrom, Hotpluggable, Removable, RemovableState, Storage
 from hwcensus.classes.system import System
 from hwcensus.classes.usb import UsbBus, UsbInterface
 from hwcensus.classes.virtio import VirtioBus
@@ -30,6 +37,12 @@ def device(name: str, *capabilities: Capability, parent: str = "computer", bus: 
 def function(slot: str, number: str = "0", device_class: str = "020000") -> PciBus:
     return PciBus(vendor=0x8086, product=0x1520, device_class=device_class, domain="0000", bus="0a", slot=slot,
                   function=number)  # fmt: skip
+
+
+def tail(type_: str, **facts: str | int) -> Capability:
+    """Of the long tail, whose classes have no types of their own."""
+    made: Callable[..., Capability] = CAPABILITIES[type_]
+    return made(**facts)
 
 
 def written(*those: Device) -> dict[str, etree._Element]:
@@ -66,6 +79,11 @@ def test_a_pci_function_has_its_ids_in_hexadecimal_and_its_address_in_decimal() 
 def test_a_bridge_is_known_by_its_class(device_class: str, kinds: list[str]) -> None:
     found = one(device("pci_0000_0a_01_0", bus=function("01", device_class=device_class)))
     assert [capability.get("type") for capability in found.findall("capability/capability")] == kinds
+
+
+def test_a_bridge_is_what_its_configuration_space_says() -> None:
+    found = one(device("pci_0000_0a_01_0", Pci(bridge="cardbus"), bus=function("01", device_class="060400")))
+    assert [capability.get("type") for capability in found.findall("capability/capability")] == ["cardbus-bridge"]
 
 
 def test_virtual_functions_and_groups_are_written_as_addresses() -> None:
@@ -186,6 +204,11 @@ def test_a_drive_without_a_node_has_no_form() -> None:
     assert "block_x" not in translate([Device(name="block_x", capabilities=(Storage(),))])
 
 
+def test_a_drive_that_is_plugged_in_says_so() -> None:
+    found = one(device("block_sdb", Storage(nested=(Hotpluggable(),))))
+    assert [capability.get("type") for capability in found.findall("capability/capability")] == ["hotpluggable"]
+
+
 @pytest.mark.parametrize("ours, theirs", [("ssd", "disk"), ("mmc", "disk"), ("sd", "sd"), ("floppy", "floppy")])
 def test_kinds_of_drive_are_libvirts(ours: str, theirs: str) -> None:
     assert text(one(device("block_a", Storage(drive_type=ours))), "drive_type") == theirs
@@ -205,6 +228,52 @@ def test_a_virtual_port_carries_none() -> None:
     port = Fc(wwnn="200000e08b9318a1", wwpn="210000e08b9318a1", parent_wwpn="210000e08b9318a2")
     found = one(device("scsi_host6", ScsiHost(host=6, nested=(port,))))
     assert [capability.get("type") for capability in found.findall("capability/capability")] == ["fc_host"]
+
+
+RPORT = "/sys/devices/pci0/host5/rport-5:0-3/target5:0:3"
+
+
+def test_a_target_has_the_remote_port_that_it_is_reached_through() -> None:
+    target = ScsiTarget(host=5, bus=0, target=3, nested=(FcRemotePort(wwpn="5005076801234567"),))
+    found = one(replace(device("scsi_target5_0_3", target), key=RPORT))
+    assert text(found, "target") == "target5:0:3"
+    assert text(found, "capability/rport") == "rport-5:0-3"
+    assert text(found, "capability/wwpn") == "0x5005076801234567"
+
+
+@pytest.mark.parametrize("ours, theirs", [("tape", "tape"), ("printer", None), (None, None)])
+def test_a_unit_has_its_address_and_a_type_that_libvirt_knows(ours: str | None, theirs: str | None) -> None:
+    found = one(device("scsi_5_0_3_7", Scsi(device_type=ours), bus=ScsiBus(host=5, bus=0, target=3, lun=7)))
+    assert [text(found, tag) for tag in ("host", "bus", "target", "lun", "type")] == ["5", "0", "3", "7", theirs]
+
+
+def test_a_generic_node_is_a_character_device() -> None:
+    assert text(one(device("scsi_generic_sg0", ScsiGeneric(device="/dev/sg0"))), "char") == "/dev/sg0"
+
+
+def test_a_graphics_node_is_of_a_type() -> None:
+    found = written(device("drm_card0", tail("drm", type="primary")), device("drm_x", tail("drm")))
+    assert text(found["drm_card0"], "type") == "primary"
+    assert "drm_x" not in found
+
+
+UUID = "4b20d080-1b54-4048-85b3-a6a62d165c01"
+
+
+def test_a_mediated_device_names_its_parent_by_its_address() -> None:
+    mdev = tail("mdev", uuid=UUID, mdev_type="nvidia-11", iommu_group=12)
+    above = replace(device("pci_0", bus=function("00")), key="/sys/devices/0000:0a:00.0")
+    found = written(above, device("mdev_x", mdev, parent="pci_0"))["mdev_x"]
+    assert (text(found, "uuid"), text(found, "parent_addr")) == (UUID, "0000:0a:00.0")
+    assert [dict(found.find(f"capability/{tag}").items()) for tag in ("type", "iommuGroup")] == [  # type: ignore[union-attr]
+        {"id": "nvidia-11"},
+        {"number": "12"},
+    ]
+
+
+def test_a_channel_attached_device_has_its_address_in_hexadecimal() -> None:
+    found = one(device("ccw_0_0_10f0", bus=CcwBus(cssid="0", ssid="0", number="10f0")))
+    assert [text(found, tag) for tag in ("cssid", "ssid", "devno")] == ["0x0", "0x0", "0x10f0"]
 
 
 def test_a_device_is_below_the_nearest_that_libvirt_knows() -> None:

@@ -11,14 +11,18 @@ from typing import Any
 
 from lxml import etree
 
+from hwcensus.classes import CAPABILITIES
+from hwcensus.classes.ccw import CcwBus
 from hwcensus.classes.net import Net
 from hwcensus.classes.pci import PciBus
+from hwcensus.classes.scsi import ScsiBus, ScsiGeneric
+from hwcensus.classes.scsi_target import ScsiTarget
 from hwcensus.classes.scsihost import ScsiHost
 from hwcensus.classes.storage import Storage
 from hwcensus.classes.system import System
 from hwcensus.classes.usb import UsbBus, UsbInterface
 from hwcensus.device import Device, Part
-from hwcensus.libvirt import net, pci, scsihost, storage, system, usb
+from hwcensus.libvirt import net, pci, scsi, scsihost, storage, system, tail, usb
 from hwcensus.libvirt.element import element, leaf
 from hwcensus.libvirt.facts import facts_now
 from hwcensus.libvirt.host import Host
@@ -35,7 +39,13 @@ WRITERS: Mapping[type[Part], Writer] = {
     UsbInterface: lambda part, *_: usb.write_interface(part),
     Net: lambda part, *_: net.write(part),
     ScsiHost: lambda part, *_: scsihost.write(part),
+    ScsiTarget: lambda part, device, _: scsi.write_target(part, device),
+    ScsiBus: lambda part, device, _: scsi.write_unit(part, device),
+    ScsiGeneric: lambda part, *_: scsi.write_generic(part),
     Storage: lambda part, device, _: storage.write(part, device),
+    CcwBus: lambda part, *_: tail.write_ccw(part),
+    CAPABILITIES["drm"]: lambda part, *_: tail.write_drm(part),
+    CAPABILITIES["mdev"]: tail.write_mdev,
 }
 
 #: Classes whose names libvirt makes longer.

@@ -1,4 +1,4 @@
-"""PCI functions. The kind of bridge, which libvirt reads in configuration space, follows from the class."""
+"""PCI functions. A bridge whose configuration space nobody could read is known by its class."""
 
 import re
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from hwcensus.device import Device
 from hwcensus.libvirt.element import capability, element, leaf
 from hwcensus.libvirt.host import Host
 
-#: Class and subclass (PCI Code and ID Assignment Specification) → libvirt's kind of bridge.
-_BRIDGES = {"0604": "pci-bridge", "0607": "cardbus-bridge"}
+#: Class and subclass (PCI Code and ID Assignment Specification) → kind of bridge.
+_BRIDGES = {"0604": "pci", "0607": "cardbus"}
 
 #: What libvirt's schema takes for a value of vital product data.
 _VITAL = re.compile(r"[ -_a-z]{1,255}")
@@ -20,7 +20,7 @@ _VITAL = re.compile(r"[ -_a-z]{1,255}")
 def write(bus: PciBus, device: Device, host: Host) -> etree._Element:
     more = device.capability("pci")
     pci = more if isinstance(more, Pci) else Pci()
-    kind = _BRIDGES.get((bus.device_class or "")[:4])
+    bridge = pci.bridge or _BRIDGES.get((bus.device_class or "")[:4])
     return capability(
         "pci",
         [
@@ -30,7 +30,7 @@ def write(bus: PciBus, device: Device, host: Host) -> etree._Element:
             element("vendor", text=bus.vendor_name, id=f"0x{bus.vendor:04x}"),
             _phys_function(pci, host),
             _virt_functions(device, pci, host),
-            None if kind is None else capability(kind),
+            None if bridge is None else capability(f"{bridge}-bridge"),
             _vital_product_data(pci),
             _group(pci, host),
             None if pci.numa_node is None else element("numa", node=pci.numa_node),

@@ -34,6 +34,7 @@ def write(storage: Storage, device: Device) -> etree._Element | None:
                 if removable is None
                 else [_medium(storage, removable.state)]
             ),
+            None if storage.find("hotpluggable") is None else capability("hotpluggable"),
         ],
     )
 
