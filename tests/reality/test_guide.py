@@ -56,8 +56,8 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path / "host")
 
 
-def said(capability: etree._Element) -> dict[str, str | None]:
-    return {"type": capability.get("type"), **{child.tag: child.text for child in capability}}
+def said(capability: etree._Element) -> list[tuple[str, str | None]]:
+    return [("type", capability.get("type")), *((str(child.tag), child.text) for child in capability)]
 
 
 def test_a_class_of_the_long_tail_is_one_line(clone: Clone, tree: Tree) -> None:
@@ -65,8 +65,7 @@ def test_a_class_of_the_long_tail_is_one_line(clone: Clone, tree: Tree) -> None:
     tree.device("class/backlight", "devices/pci0000:00/0000:00:02.0/backlight/intel_backlight", type="raw",
                 max_brightness="1515")  # fmt: skip
     capability = clone.capability(tree, "backlight_intel_backlight")
-    assert capability.get("type") == "backlight"
-    assert [(child.tag, child.text) for child in capability] == [("type", "raw"), ("max_brightness", "1515")]
+    assert said(capability) == [("type", "backlight"), ("type", "raw"), ("max_brightness", "1515")]
     assert "| `backlight.max_brightness` | number |" in clone.run("hwcensus_agent.describe.facts_page").decode()
 
 
@@ -79,7 +78,11 @@ def test_a_class_with_rules_of_its_own_is_two_small_files(clone: Clone, tree: Tr
     clone.insert(describers, "    longtail,\n", "    leds,\n")
     clone.insert(describers, '    ("input", ANY)', '    ("leds", ANY): leds.describe,\n')
     clone.insert(describers, "longtail, generic,", "leds, ")
-    tree.device("class/leds", "devices/platform/thinkpad_acpi/leds/tpacpi:green:batt", max_brightness="255")
-    assert said(clone.capability(tree, "leds_tpacpi_green_batt")) == {
-        "type": "led", "color": "green", "function": "batt", "levels": "255",
-    }  # fmt: skip
+    tree.device("class/leds", "devices/platform/pad/leds/pad:rgb:kbd", max_brightness="255", multi_index="red green")
+    tree.device("class/leds", "devices/platform/thinkpad_acpi/leds/tpacpi:green:batt")
+    assert said(clone.capability(tree, "leds_pad_rgb_kbd")) == [
+        ("type", "led"), ("color", "red"), ("color", "green"), ("function", "kbd"), ("levels", "255")
+    ]  # fmt: skip
+    assert said(clone.capability(tree, "leds_tpacpi_green_batt")) == [
+        ("type", "led"), ("color", "green"), ("function", "batt")
+    ]  # fmt: skip
