@@ -11,7 +11,6 @@ import socket
 import struct
 from array import array
 from dataclasses import dataclass
-from functools import cached_property
 
 from hwcensus.fact import printable
 from hwcensus_agent.sysfs import ABSENT, Unreadable
@@ -43,9 +42,14 @@ class Ethtool:
 
     def __init__(self, name: str) -> None:
         self._name = os.fsencode(name)
+        self._driver: DriverInfo | None = None
 
-    @cached_property
     def driver(self) -> DriverInfo | None:
+        """What its driver says of itself. It is asked once."""
+        self._driver = self._driver or self._driver_info()
+        return self._driver
+
+    def _driver_info(self) -> DriverInfo | None:
         answer = self._ask(DRVINFO.pack(GDRVINFO, b"", b"", b""))
         if answer is None:
             return None

@@ -144,6 +144,14 @@ class View:
         finally:
             self._reading = None
 
+    def ask(self, whom: str, question: Callable[[], T]) -> T:
+        """The answer of one who is asked about the device and may hang like a read: its driver."""
+        self._begin(whom)
+        try:
+            return question()
+        finally:
+            self._reading = None
+
     def _begin(self, name: str) -> None:
         """To be called before a read, which may hang."""
         if self.is_frozen or name in self._hanging:

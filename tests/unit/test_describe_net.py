@@ -5,13 +5,14 @@ The links and the drivers' answers are those of the lab's kernel; the sysfs arou
 
 import os
 import platform
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from hwcensus import document
+from hwcensus import codec, document
 from hwcensus.classes.net import Net
 from hwcensus.device import State
 from hwcensus.document import JsonValue, Survey
@@ -22,7 +23,7 @@ from hwcensus_agent.host import HostView
 from hwcensus_agent.netlink.link import Link
 from hwcensus_agent.view import View
 from tests.fixtures import hal_recording
-from tests.unit.recorded_links import LINKS, LinkedHost
+from tests.unit.recorded_links import LINKS, LinkedHost, RecordedEthtool
 from tests.unit.sysfs_tree import Tree
 
 NET = "class/net"
@@ -169,6 +170,28 @@ def test_hardware_that_sleeps_is_not_woken_to_be_asked(tree: Tree, linked: None)
     devices = {one.name: one.device for one in enumerate.enumerate_host(sysroot=str(tree.sys)).devices}
     assert devices["net_enp2s0"].state == State(unread="net.driver_version net.feature net.firmware")
     assert surveys(tree)["net_enp2s0"].facts["net.address"] == OWN_MAC
+
+
+def test_a_driver_that_does_not_answer_costs_what_only_it_tells(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = threading.Event()
+
+    class Hanging(RecordedEthtool):
+        def _ask(self, request: bytes) -> bytes | None:
+            answers.wait()
+            return super()._ask(request)
+
+    class Host(LinkedHost):
+        def ethtool(self, view: View) -> Ethtool:
+            return Hanging("enp2s0")
+
+    monkeypatch.setattr(enumerate, "HostView", Host)
+    interface(tree, "enp2s0", CARD, address=BOND_MAC, operstate="up")
+    found = enumerate.Enumerator(str(tree.sys), read_limit=0.25).everything().devices
+    answers.set()
+    (device,) = (one.device for one in found if one.name == "net_enp2s0")
+    survey = document.survey(codec.write_device(device))
+    assert (survey.facts["net.address"], survey.state["net.link"]) == (OWN_MAC, "up")
+    assert device.state == State(unread="net.driver_version net.feature net.firmware")
 
 
 def test_software_is_not_asked_what_its_hardware_does(tree: Tree, linked: None) -> None:

@@ -14,8 +14,8 @@ from tests.unit.recorded_links import RecordedEthtool
 
 
 def test_a_driver_tells_its_name_its_version_and_the_firmware() -> None:
-    assert RecordedEthtool("enp2s0").driver == DriverInfo(name="e1000e", version="6.1.0-56-amd64", firmware="2.1-0")
-    assert RecordedEthtool("enp0s4").driver == DriverInfo(name="virtio_net", version="1.0.0", firmware=None)
+    assert RecordedEthtool("enp2s0").driver() == DriverInfo(name="e1000e", version="6.1.0-56-amd64", firmware="2.1-0")
+    assert RecordedEthtool("enp0s4").driver() == DriverInfo(name="virtio_net", version="1.0.0", firmware=None)
 
 
 def test_the_permanent_address_is_the_hardwares_whatever_is_set() -> None:
@@ -45,7 +45,7 @@ class Answering(Ethtool):
 def test_any_answer_is_some_driver(filling: bytes) -> None:
     tool = Answering("eth0")
     tool.filling = filling
-    assert tool.driver is not None
+    assert tool.driver() is not None
     tool.permanent_address()
     tool.features()
 
@@ -60,7 +60,7 @@ def test_an_answer_of_more_features_than_there_can_be_is_none() -> None:
 def test_what_a_driver_does_not_know_is_none(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     refuse(monkeypatch, code)
     tool = Ethtool("lo")
-    assert (tool.driver, tool.permanent_address(), tool.features()) == (None, None, frozenset())
+    assert (tool.driver(), tool.permanent_address(), tool.features()) == (None, None, frozenset())
 
 
 def test_any_other_error_is_a_fact_unread(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,19 @@ MASTERS = frozenset({"bridge", "bond", "team", "vrf", "openvswitch"})
 TAP = 0x2  # IFF_TAP
 
 
+def is_hardware(view: View) -> bool:
+    """Whether there is more behind it than software. Kernels before 2.6.25 have all of them in the class's folder."""
+    return not view.syspath.startswith(("/sys/devices/virtual/net/", "/sys/class/net/")) or view.has("device")
+
+
 def kind_of(view: View, host: HostView) -> str | None:
     """What software makes of it: bridge, vlan, bond, veth, …; of hardware at most what sort of hardware it is."""
     link = host.link(view)
     if link is not None and link.kind is not None:
         return link.kind
-    found = next((kind for sign, kind in SIGNS.items() if view.has(sign)), None)
-    return found or view.devtype
+    if view.devtype is not None or is_hardware(view):
+        return view.devtype
+    return next((kind for sign, kind in SIGNS.items() if view.has(sign)), None)
 
 
 def lower_names(view: View, host: HostView) -> list[str]:

@@ -7,7 +7,8 @@ makes of one is in `link_kind.py`. Addresses of higher layers are no business of
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from hwcensus.classes.net import Ethernet, Infiniband, Net, NetState, Wireless
 from hwcensus.device import Capability
@@ -15,11 +16,13 @@ from hwcensus.fact import printable
 from hwcensus_agent.describe import link_kind
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.facts import NOT_NOW, Facts, From, first, number, stated, text, worked_out
-from hwcensus_agent.describe.link_kind import active, kind_of, ports
+from hwcensus_agent.describe.link_kind import active, is_hardware, kind_of, ports
 from hwcensus_agent.ethtool import Ethtool
 from hwcensus_agent.host import HostView
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.view import View
+
+T = TypeVar("T")
 
 ETHERNET, INFINIBAND = "1", "32"  # ARPHRD_*, as sysfs `type` has them
 PERMANENT = "0"  # NET_ADDR_PERM
@@ -54,21 +57,21 @@ FEATURES: Mapping[str, frozenset[str]] = {
 
 
 def hardware_type(view: View) -> str | None:
-    said = view.hal("net.arp_proto_hw_id")
-    return view.text("type") or (None if said is None else str(said))
+    found = view.text("type") or view.hal("net.arp_proto_hw_id")
+    return None if found is None else str(found)
 
 
-def is_hardware(view: View) -> bool:
-    """Whether there is more behind it than software. Kernels before 2.6.25 have all of them in the class's folder."""
-    return view.has("device") or not view.syspath.startswith(("/sys/devices/virtual/net/", "/sys/class/net/"))
-
-
-def asked(view: View, host: HostView) -> Ethtool | None:
-    """The driver, to be asked. Raises Unreadable where that would wake the hardware."""
+def asked(view: View, host: HostView, question: Callable[[Ethtool], T]) -> T | None:
+    """The driver's answer; None where there is none to ask. Raises Unreadable where it does not give one."""
     tool = host.ethtool(view) if is_hardware(view) else None
-    if tool is not None and view.text("device/power/runtime_status") == "suspended":
+    return None if tool is None else view.ask("ethtool", lambda: question(tool))
+
+
+def asked_awake(view: View, host: HostView, question: Callable[[Ethtool], T]) -> T | None:
+    """The same. Raises Unreadable where the question would wake the hardware."""
+    if host.live and view.text("device/power/runtime_status") == "suspended":
         raise Unreadable(f"{view.syspath}: the hardware sleeps")
-    return tool
+    return asked(view, host, question)
 
 
 def significant(address: str | None, view: View) -> str | None:
@@ -99,8 +102,7 @@ def told_permanent(view: View, host: HostView) -> str | None:
 
 @worked_out(ethtool="ETHTOOL_GPERMADDR")
 def asked_permanent(view: View, host: HostView) -> str | None:
-    tool = host.ethtool(view) if is_hardware(view) else None
-    return None if tool is None else own(tool.permanent_address(), view)
+    return own(asked(view, host, Ethtool.permanent_address), view)
 
 
 @worked_out(sysfs="`address` where `addr_assign_type` is 0")
@@ -141,16 +143,14 @@ def interface(view: View, _: HostView) -> str:
 
 @worked_out(ethtool="ETHTOOL_GDRVINFO version, where it is not the kernel's own")
 def driver_version(view: View, host: HostView) -> str | None:
-    tool = asked(view, host)
-    found = None if tool is None or tool.driver is None else tool.driver.version
-    return None if found in NOTHING_SAID | {platform.release()} else found
+    driver = asked_awake(view, host, Ethtool.driver)
+    return None if driver is None or driver.version in NOTHING_SAID | {platform.release()} else driver.version
 
 
 @worked_out(ethtool="ETHTOOL_GDRVINFO firmware version")
 def firmware(view: View, host: HostView) -> str | None:
-    tool = asked(view, host)
-    found = None if tool is None or tool.driver is None else tool.driver.firmware
-    return None if found in NOTHING_SAID else found
+    driver = asked_awake(view, host, Ethtool.driver)
+    return None if driver is None or driver.firmware in NOTHING_SAID else driver.firmware
 
 
 @worked_out(sysfs="`dev_port` of hardware")
@@ -180,9 +180,8 @@ def duplex(view: View, _: HostView) -> str | None:
     ethtool="ETHTOOL_GFEATURES, of hardware", sysfs="rdma: `device/infiniband` is there; switchdev: `phys_switch_id` is"
 )
 def features(view: View, host: HostView) -> tuple[str, ...]:
-    tool = asked(view, host)
-    active_ones = frozenset[str]() if tool is None else tool.features()
-    found = [name for name, kernels in FEATURES.items() if kernels & active_ones]
+    in_use = asked_awake(view, host, Ethtool.features) or frozenset()
+    found = [name for name, kernels in FEATURES.items() if kernels & in_use]
     found += ["rdma"] if view.has("device/infiniband") else []
     found += ["switchdev"] if view.text("phys_switch_id", absent=NOT_NOW) is not None else []
     return tuple(sorted(found))
