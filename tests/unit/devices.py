@@ -50,16 +50,21 @@ def parts(cls: type[Part]) -> st.SearchStrategy[Any]:
     inner = (
         [other for other in CAPABILITIES.values() if cls.type_ in other.within] if issubclass(cls, Capability) else []
     )
-    nested = st.lists(st.one_of([parts(other) for other in inner]), max_size=2).map(tuple) if inner else st.just(())
+    nested = some_of([parts(other) for other in inner], most=2) if inner else st.just(())
     return filled(cls, nested=nested, state=states(cls.state_class))
+
+
+def some_of(capabilities: list[st.SearchStrategy[Any]], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    """In one order, as a describer gives them: in another they were another document in which nothing differs."""
+    return st.lists(st.one_of(capabilities), max_size=most).map(lambda some: tuple(sorted(some, key=repr)))
 
 
 def buses() -> st.SearchStrategy[Bus]:
     return st.one_of([parts(cls) for cls in BUSES.values()])
 
 
-def capabilities() -> st.SearchStrategy[Capability]:
-    return st.one_of([parts(cls) for cls in CAPABILITIES.values() if not cls.within])
+def capabilities() -> list[st.SearchStrategy[Capability]]:
+    return [parts(cls) for cls in CAPABILITIES.values() if not cls.within]
 
 
 def devices() -> st.SearchStrategy[Device]:
@@ -67,6 +72,6 @@ def devices() -> st.SearchStrategy[Device]:
     return filled(
         Device,
         bus=st.none() | buses(),
-        capabilities=st.lists(capabilities(), max_size=3).map(tuple),
+        capabilities=some_of(capabilities(), most=3),
         state=states(Device.state_class),
     )
