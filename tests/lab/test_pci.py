@@ -1,9 +1,26 @@
 """PCI functions that are plugged in and out, change drivers, and make virtual ones of themselves."""
 
+import re
+
+from hwcensus.names import device_name
+from tests.fixtures.lspci import SHOWN, shown
 from tests.lab.lab import Lab
 
 CARD = "pci/place/pci0000:00%2F0000:00:10.0%2F0000:01:00.0"
 NVME = "0000:05:00.0"
+
+
+def test_links_revisions_and_buses_of_the_guests_functions_are_lspcis(lab: Lab) -> None:
+    functions = {name: known.facts for name, known in lab.census.items() if name.startswith("pci_")}
+    links = 0
+    for said in lab.guest("lspci -D -vv").strip().split("\n\n"):
+        facts = functions.pop(device_name("pci", said.split()[0]))
+        assert {fact: facts[fact] for fact in SHOWN if fact in facts} == shown(said)
+        slot = re.search(r"Physical Slot: (\S+)", said)
+        assert facts.get("pci.physical_slot") == (None if slot is None else slot[1])
+        links += "LnkCap" in said
+    assert functions == {}
+    assert links > 3
 
 
 def test_a_network_card_comes_keeps_its_identity_under_another_name_and_goes(lab: Lab) -> None:
