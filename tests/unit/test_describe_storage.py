@@ -453,3 +453,11 @@ def test_a_disk_has_physical_blocks_and_its_partition_a_type(tree: Tree) -> None
     found = facts(tree, "block_sda1")
     assert found["volume.type"] == "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
     assert (found["volume.uuid"], found["block.uuid"]) == ("0fc63daf-01", "C025-4348")
+
+
+def test_the_block_size_of_an_optical_drive_is_its_mediums_and_state(tree: Tree) -> None:
+    disk(tree, size="8192", removable="1", device__type="5", queue__logical_block_size="2048",
+         queue__physical_block_size="2048")  # fmt: skip
+    found = facts(tree, "block_sda")
+    assert found["removable.block_size"] == 2048
+    assert not {"storage.block_size.logical", "storage.block_size.physical"} & set(found)

@@ -11,7 +11,7 @@ from hwcensus_agent import scsi_pages
 from hwcensus_agent.describe import bay, drive_ids
 from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.drive_ids import decoded, page
-from hwcensus_agent.describe.facts import Facts, first, flag, hal, number, text, worked_out
+from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, number, stated, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -88,6 +88,15 @@ def size_in_sysfs(view: View, _: HostView) -> int | None:
     return None if is_optical(view) else int(view.text("size") or 0) * SECTOR or None
 
 
+def block_size(sort: str) -> From:
+    """Bytes of a block, where it is the drive's: that of an optical drive is its medium's (kernel's sr.c)."""
+    size = number(f"queue/{sort}_block_size", least=1)
+    return stated(
+        lambda view, host: None if is_optical(view) else size.read(view, host),
+        sysfs=f"`queue/{sort}_block_size`; none for an optical drive",
+    )
+
+
 STORAGE = Facts(
     Storage,
     bus=bus,
@@ -109,8 +118,8 @@ STORAGE = Facts(
     eui=drive_ids.eui,
     namespace_san=drive_ids.on_a_san(first(drive_ids.nguid, drive_ids.eui)),
     size=first(size_in_sysfs, hal("storage.size", least=1)),
-    logical_block=number("queue/logical_block_size", least=1),
-    physical_block=number("queue/physical_block_size", least=1),
+    logical_block=block_size("logical"),
+    physical_block=block_size("physical"),
     rotational=flag("queue/rotational"),
     bay=bay.bay,
     enclosure=bay.enclosure,
@@ -136,6 +145,12 @@ def media_size(view: View, host: HostView) -> int | None:
     return int(view.text("size") or 0) * SECTOR or None if media.read(view, host) else None
 
 
+@worked_out(sysfs="`queue/logical_block_size` of an optical drive")
+def medium_block_size(view: View, host: HostView) -> int | None:
+    known = is_optical(view) and media.read(view, host)
+    return int(view.text("queue/logical_block_size") or 0) or None if known else None
+
+
 @worked_out(udev="`ID_FS_LABEL_ENC`")
 def media_label(view: View, _: HostView) -> str | None:
     return decoded(view.udev("ID_FS_LABEL_ENC"))
@@ -147,6 +162,7 @@ MEDIUM = Facts(
     media=media,
     label=media_label,
     size=first(media_size, hal("storage.removable.media_size", least=1)),
+    block_size=medium_block_size,
 )
 
 

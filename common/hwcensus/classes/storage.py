@@ -51,6 +51,7 @@ class RemovableState(State):
     media: bool | None = optional("@media", YES_NO)
     label: str | None = optional("@label")
     size: int | None = optional("@size", NUMBER, doc="bytes")
+    block_size: int | None = optional("@block_size", NUMBER, doc="bytes; of an optical medium")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,7 +53,9 @@ def _medium(storage: Storage, state: object) -> etree._Element:
 
 
 def _blocks(storage: Storage, size: int | None) -> list[etree._Element | None]:
-    block = storage.logical_block
+    removable = storage.find("removable")
+    medium = removable.state if removable is not None else None
+    block = storage.logical_block or (medium.block_size if isinstance(medium, RemovableState) else None)
     if not block:
         return []
     return [leaf("logical_block_size", block), leaf("num_blocks", (size or 0) // block)]
