@@ -9,7 +9,6 @@ from math import inf
 
 from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
-from hwcensus_agent.arrivals import PORT_WAIT_S
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.damper import Damper
 from hwcensus_agent.host import key_of
@@ -142,9 +141,7 @@ class Live:
                 hinted=ready.hinted, gone=ready.gone, moved=ready.moved,
             )
         )  # fmt: skip
-        for path in self._look.awaited():
-            again = Hint(source="clock", action=Action.RECHECK, syspath=path)
-            asyncio.get_running_loop().call_later(PORT_WAIT_S, self.hint, again)
+        self._look.remind(self.hint)
 
     def _look_failed(self, error: Exception) -> None:
         """The host could not be listed: nothing is concluded from that, and it is tried again."""

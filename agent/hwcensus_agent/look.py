@@ -1,15 +1,18 @@
 """A look at this host as the census takes it: devices with their digests, and which paths the look covered."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hwcensus import codec, document
 from hwcensus.device import Device
 from hwcensus.errors import InvalidDocument
+from hwcensus_agent.arrivals import PORT_WAIT_S
 from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.news import Sight
 from hwcensus_agent.settings import CensusSettings
+from hwcensus_agent.sources import Action, Hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +67,9 @@ class HostLook:
     def awaited(self) -> list[str]:
         """Paths of the devices that are left out for a short time only, and are to be looked at again after it."""
         return self._enumerator.awaited()
+
+    def remind(self, on_hint: Callable[[Hint], None]) -> None:
+        """After a look: hints at these when their time has come."""
+        for path in self.awaited():
+            again = Hint(source="clock", action=Action.RECHECK, syspath=path)
+            asyncio.get_running_loop().call_later(PORT_WAIT_S, on_hint, again)

@@ -275,6 +275,13 @@ def test_watched_events_are_objects_where_programs_read_them(tmp_path: Path) -> 
     assert lines[0]["identity"] == "net/place/virtual%2Fnet%2Fbr0"
 
 
+def test_what_nothing_announces_is_watched_by_the_clock(tmp_path: Path) -> None:
+    disk = "/sys/block/zram0"  # one of our own: this kernel's cannot be given a size without being used
+    with Inside(tmp_path) as inside:
+        made = f"mkdir {disk}; ln -s ../../class/block {disk}/subsystem; echo DEVTYPE=disk >{disk}/uevent"
+        inside.does(f"mount -t tmpfs none /sys/block; {made}; echo 16384 >{disk}/size", r" add block_zram0$")
+
+
 def test_a_watcher_ends_well_when_it_is_told_to() -> None:
     namespaces_work()
     with Process(in_namespace([*AGENT, "watch", "-o", "ndjson"])) as watcher:

@@ -101,7 +101,7 @@ class AwaitingLook(SlowLook):
 async def test_what_is_left_out_for_a_short_time_is_looked_at_after_it(
     spool: Spool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hwcensus_agent.live.PORT_WAIT_S", 0.0)
+    monkeypatch.setattr("hwcensus_agent.look.PORT_WAIT_S", 0.0)
     look = AwaitingLook()
     agent = live(spool, look)
     agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))

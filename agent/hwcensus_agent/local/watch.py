@@ -20,6 +20,7 @@ from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.settings import CensusSettings
 from hwcensus_agent.sources import SOURCES, Hint, Source, Watch
 from hwcensus_agent.sources.lead import find_lead
+from hwcensus_agent.sources.unannounced import Unannounced
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +55,13 @@ class Watcher:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         settings = self._settings
-        watch = Watch(sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.paths)
         lead = await find_lead(settings, self._look.hal)
         require_lead(settings, lead)
+        unannounced = Unannounced(settings.sysroot, self._hint, hal=lead.name == "hal")
+        watch = Watch(
+            sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.paths,
+            checks=[unannounced.check],
+        )  # fmt: skip
         sources: list[Source] = [lead, *(make(watch) for make in SOURCES.values())]
         try:
             for source in sources:
@@ -109,6 +114,7 @@ class Watcher:
         for news in self._census.see(glance):
             if not quietly:
                 print(line(news, self._output), flush=True)
+        self._look.remind(self._hint)
 
 
 def line(news: News, output: str) -> str:
