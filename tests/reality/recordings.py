@@ -1,4 +1,7 @@
-"""Every recorded host: where it lies, and its sysfs unpacked once a run."""
+"""Every recorded host: where it lies, its sysfs unpacked once a run, and the devices that must come out.
+
+`python -m tests.reality.recordings` writes the latter anew, to be read in the diff.
+"""
 
 import tarfile
 import tempfile
@@ -7,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hwcensus import document
+from hwcensus_agent.enumerate import enumerate_host
 from tests.fixtures.process import ROOT
 from tests.reality import umockdev_tree
 
@@ -50,3 +55,27 @@ def unpack(source: Path, folder: Path) -> Path:
     with tarfile.open(source) as tar:
         tar.extractall(folder, filter="data")
     return next(path for path in (folder / "sys", *folder.glob("*/sys")) if path.is_dir())
+
+
+#: Of each recording every device: its name, its bus and its capabilities.
+DEVICES = HERE / "devices.txt"
+
+
+def stated() -> dict[str, list[str]]:
+    """Recording → a line a device, as they must come out."""
+    blocks = (block.splitlines() for block in DEVICES.read_text().strip().split("\n\n"))
+    return {lines[0].strip("[]"): lines[1:] for lines in blocks}
+
+
+def found(recording: str) -> list[str]:
+    """The same, as they come out."""
+    lines = []
+    for one in enumerate_host(sysroot=str(sysroot_of(recording))).devices:
+        survey = document.survey(one.element)
+        words = [*([] if survey.bus is None else [f"bus={survey.bus}"]), *survey.capabilities]
+        lines.append(" ".join([one.name, *words]))
+    return sorted(lines)
+
+
+if __name__ == "__main__":
+    DEVICES.write_text("\n\n".join("\n".join([f"[{recording}]", *found(recording)]) for recording in ALL) + "\n")

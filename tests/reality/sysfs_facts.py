@@ -266,5 +266,10 @@ def survey_of(devices: tuple[Described, ...], name: str) -> Survey:
 
 
 def _driver(folder: Path) -> str | None:
+    """None too where the link leads out of the sysfs, as links of made hosts do."""
     link = folder / "driver"
-    return os.path.basename(link.readlink()) if link.is_symlink() else None  # noqa: PTH119
+    if not link.is_symlink():
+        return None
+    target = os.path.normpath(folder / link.readlink())
+    root = str(folder).partition("/devices/")[0]
+    return target.rpartition("/")[2] if target.startswith(f"{root}/") else None

@@ -1,27 +1,16 @@
 """Recorded hosts: every device is found, with the facts that its sysfs has, read apart from our code."""
 
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from hwcensus import document
 from hwcensus_agent.enumerate import Enumeration, enumerate_host
-from tests.fixtures.process import ROOT
-from tests.reality import umockdev_tree
-from tests.reality.recordings import T60
+from tests.reality import recordings, umockdev_tree
+from tests.reality.recordings import ALL, HERE, T60, sysroot_of
 from tests.reality.sysfs_facts import check, check_whole, survey_of
-
-HERE = ROOT / "tests/data/recordings"
-#: Recordings that may not be copied into the repository.
-SHARED = ROOT.parent / "shared/data/recordings"
-ELSEWHERE = {
-    "hwloc-40intel64-2g2n4c+pci": 70,
-    "hwloc-2pa-pcidomain32bits": 20,
-    "ghw-415ee03b": 25,
-    "ghw-8581cf3a": 85,
-    "lsblk-simple-lvm": 15,
-}
 
 
 @pytest.fixture(scope="session")
@@ -121,10 +110,31 @@ def test_a_camera_is_known_by_its_serial_wherever_it_is_plugged_in(tmp_path: Pat
     assert survey_of(devices, camera.name).facts["usb.product_name"] == "Canon Digital Camera"
 
 
-@pytest.mark.parametrize("recording, least", ELSEWHERE.items())
-def test_recordings_that_lie_elsewhere_are_described_whole(tmp_path: Path, recording: str, least: int) -> None:
-    archive = SHARED / f"{recording}.tree.tar.xz"
-    if not archive.exists():
-        pytest.skip(f"{recording} may not be copied here, and does not lie beside the repository")
-    sysroot = unpacked(archive, tmp_path)
-    assert check(sysroot, enumerate_host(sysroot=str(sysroot)).devices) >= least
+@pytest.mark.parametrize("recording", ALL)
+def test_every_device_of_a_recording_is_found_with_the_facts_of_its_sysfs(recording: str) -> None:
+    sysroot = sysroot_of(recording)
+    check(sysroot, enumerate_host(sysroot=str(sysroot)).devices)
+
+
+@pytest.mark.parametrize("recording", ALL)
+def test_the_devices_of_a_recording_are_those_that_are_stated(recording: str) -> None:
+    assert recordings.found(recording) == recordings.stated()[recording], "see recordings.py for how to state them anew"
+
+
+@pytest.mark.parametrize(
+    "recording, counts",
+    [
+        ("systemd-thinkpad-t60", {"bus=pci": 21, "bus=usb": 10, "usb_interface": 26, "scsihost": 7, "80211": 2}),
+        ("hwloc-40intel64-2g2n4c+pci", {"bus=pci": 37, "80203": 4, "infiniband": 1, "rdma": 1, "processor": 4}),
+        ("hwloc-2pa-pcidomain32bits", {"bus=pci": 9, "bus=virtio": 2, "drm": 2, "storage": 2}),
+        ("ghw-415ee03b", {"bus=pci": 23, "zram": 1, "volume": 3}),
+        ("ghw-8581cf3a", {"bus=pci": 82, "block": 10, "scsi_target": 2}),
+        ("lsblk-simple-lvm", {"storage": 3, "volume": 10, "loop": 4, "dm": 1}),
+        ("fcserver", {"fc": 4, "vports": 3, "fc_remote_port": 4, "bus=scsi": 15, "bridge": 1}),
+        ("desktop", {"nvme": 1, "storage": 5, "video4linux": 1, "bus=mmc": 1}),
+        ("vmware", {"bus=pci": 7, "storage": 4, "cdrom": 1}),
+    ],
+)
+def test_a_recording_has_as_many_of_each_kind_as_its_hardware(recording: str, counts: dict[str, int]) -> None:
+    stated = Counter(word for line in recordings.stated()[recording] for word in line.split()[1:])
+    assert {kind: stated[kind] for kind in counts} == counts
