@@ -78,8 +78,8 @@ class Census:
 
     def see(self, glance: Glance) -> list[News]:
         """What a look changes, removes first (children before parents), then adds and changes (parents first)."""
-        before = self._before(glance)
         present = {sight.identity: sight for sight in glance.seen}
+        before = self._before(glance, present)
         leaving = [*self._missing(glance, present, before), *self._flapped(glance)]
         leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
         there = {sight.path: sight.identity for sight in glance.seen}
@@ -88,14 +88,16 @@ class Census:
             news += self._came_or_stayed(sight, glance, before)
         return [self._caused(one) for one in news]
 
-    def _before(self, glance: Glance) -> Mapping[str, str]:
-        """Path → identity of what may still be the device that is there: within a boot whatever was there, after one
-        nothing; but for another source the path and the facts that both know tell."""
-        if glance.same_boot or not glance.other_source:
-            return dict(self._by_path) if glance.same_boot else {}
-        seen = {sight.path: sight for sight in glance.seen}
-        known = ((path, identity) for path, identity in self._by_path.items() if path in seen)
-        return {path: identity for path, identity in known if _agree(self._sights[identity], seen[path])}
+    def _before(self, glance: Glance, present: Mapping[str, Sight]) -> Mapping[str, str]:
+        """Path → identity of what may still be the device that is there, since it is seen nowhere else: within a boot
+        whatever was there, after one nothing; but for another source the path and the facts that both know tell."""
+        if not (glance.same_boot or glance.other_source):
+            return {}
+        known = {path: identity for path, identity in self._by_path.items() if identity not in present}
+        if glance.same_boot:
+            return known
+        there = ((sight, known[sight.path]) for sight in glance.seen if sight.path in known)
+        return {sight.path: identity for sight, identity in there if _agree(self._sights[identity], sight)}
 
     def _missing(self, glance: Glance, present: Mapping[str, Sight], before: Mapping[str, str]) -> list[Sight]:
         looked: Collection[str] = self._by_path if glance.paths is None else glance.paths | set(glance.moved.values())

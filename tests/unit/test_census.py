@@ -104,6 +104,17 @@ def test_other_hardware_at_the_same_place_is_a_remove_and_an_add() -> None:
     assert said(news) == ["remove net_br0", "add net_br0"]
 
 
+def test_who_is_seen_elsewhere_did_not_become_what_came_to_its_place() -> None:
+    one, other = "net/mac/52:54:00:00:00:01", "net/mac/52:54:00:00:00:02"
+    census = Census({})
+    census.see(glance(bridge("br0", one)))
+    news = census.see(glance(bridge("br0", other), bridge("br1", one)))
+    assert [(one.type, one.sight.name, one.was) for one in news] == [
+        ("add", "net_br0", None),
+        ("change", "net_br1", None),
+    ]
+
+
 def test_children_are_removed_before_their_parents() -> None:
     census = Census({})
     deep = replace(bridge("br0"), identity="b", path=f"{FOLDER}/br0/below", name="below")
