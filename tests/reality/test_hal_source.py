@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from dbus_next.message import Message
 
 from hwcensus.classes.net import Net
 from hwcensus_agent.enumerate import Enumerator
 from hwcensus_agent.hal import client
+from hwcensus_agent.hal.bus import Bus
+from hwcensus_agent.hal.client import BUS, BUS_PATH, MANAGER, MANAGER_PATH, NAME
 from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.host import NO_SYSFS
 from hwcensus_agent.sources import Action, Hint
@@ -144,6 +147,87 @@ async def test_an_answer_that_never_comes_leaves_the_device_as_it_was(
     await listener.until((Action.CHANGE, f"{NET}/br0"))
     assert listener.devices.by_path[f"{NET}/br0"].text("net.address") == "52:54:00:00:00:01"
     assert listener.source.works
+
+
+async def test_an_error_that_is_not_about_the_device_leaves_it_as_it_was(listener: Listener, hald: Hald) -> None:
+    udi = f"{PREFIX}net_br0"
+    await hald.add(udi, interface("br0", f"{NET}/br0"))
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    hald.refused.add(udi)
+    await hald.modify(udi, "net.address", "s", "52:54:00:00:00:02")
+    await listener.until((Action.CHANGE, f"{NET}/br0"))
+    assert f"{NET}/br0" in listener.devices.by_path
+
+
+async def test_a_device_about_which_hald_did_not_answer_is_asked_about_again(listener: Listener, hald: Hald) -> None:
+    udi = f"{PREFIX}net_br0"
+    hald.refused.add(udi)
+    await hald.add(udi, interface("br0", f"{NET}/br0"))
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
+    await listener.until((Action.ADD, f"{NET}/br1"))
+    hald.refused.clear()
+    listener.source.check()
+    await listener.until((Action.ADD, f"{NET}/br0"))
+    hald.asked.clear()
+    listener.source.check()
+    assert hald.asked == []
+
+
+async def test_an_old_hald_that_is_silent_about_a_device_in_its_list_does_not_remove_it(bus: str) -> None:
+    listener, udi = Listener(bus), f"{PREFIX}net_br0"
+    devices = recorded("lab-vm") | {udi: interface("br0", f"{NET}/br0")}
+    async with Hald(bus, devices, old=True) as hald:
+        await listener.start()
+        hald.refused.add(udi)
+        await hald.ready()
+        await listener.until_gap(STARTED)
+        assert f"{NET}/br0" in listener.devices.by_path
+        listener.source.close()
+
+
+async def test_a_hald_that_cannot_be_asked_for_its_list_is_a_failed_source_until_it_can(bus: str) -> None:
+    listener = Listener(bus)
+    async with Hald(bus, recorded("lab-vm")) as hald:
+        hald.refused.add(MANAGER_PATH)
+        await listener.start()
+        assert "LimitsExceeded" in (listener.source.why_not or "")
+        await hald.ready()
+        hald.refused.clear()
+        await hald.ready()
+        await listener.until_gap(STARTED)
+        assert listener.source.works
+        listener.source.close()
+
+
+async def test_what_goes_right_after_a_list_that_was_asked_for_again_is_heard(bus: str) -> None:
+    listener, udi = Listener(bus), f"{PREFIX}net_br0"
+    async with Hald(bus, recorded("lab-vm") | {udi: interface("br0", f"{NET}/br0")}) as hald:
+        hald.refused.add(MANAGER_PATH)
+        await listener.start()
+        hald.refused.clear()
+        hald.going.add(udi)
+        listener.source.check()
+        await listener.until((Action.REMOVE, f"{NET}/br0"))
+        assert f"{NET}/br0" not in listener.devices.by_path
+        listener.source.close()
+
+
+async def test_signals_of_a_program_that_is_no_hald_are_not_heard(listener: Listener, hald: Hald, bus: str) -> None:
+    stranger = Bus(bus)
+    await stranger.connect()
+    left = Message.new_signal("/", BUS, "NameOwnerChanged", "sss", [NAME, ":1.1", ""])
+    added = Message.new_signal(MANAGER_PATH, MANAGER, "DeviceAdded", "s", [f"{PREFIX}net_evil"])
+    for signal in (left, added):
+        for number in range(20):  # who listens is one of these
+            signal.destination = f":1.{number}"
+            signal.serial = 0
+            await stranger.send(signal)
+    await stranger.call(Message(destination=BUS, path=BUS_PATH, interface=BUS, member="GetId"))  # all are delivered
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
+    await listener.until((Action.ADD, f"{NET}/br1"))
+    assert listener.gaps == []
+    assert f"{PREFIX}net_evil" not in hald.asked
+    stranger.hang_up()
 
 
 async def test_a_burst_of_a_thousand_devices_is_heard_whole(listener: Listener, hald: Hald) -> None:

@@ -2,6 +2,7 @@
 
 from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import BusType
+from dbus_next.message import Message
 
 
 class Bus(MessageBus):
@@ -21,6 +22,10 @@ class Bus(MessageBus):
         self._finalize()  # type: ignore[no-untyped-call]  # dbus-next's
         self._stream.close()
         self._sock.close()
+
+    def give_up(self, call: Message) -> None:
+        """Waits for no answer to a call any more; dbus-next would remember it for as long as none comes."""
+        self._method_return_handlers.pop(call.serial, None)
 
     async def _auth_readline(self) -> str:
         """A line of the other side's; dbus-next would read on for ever where that hangs up meanwhile."""

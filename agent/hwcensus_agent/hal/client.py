@@ -39,9 +39,14 @@ class NoAnswer(HalGone):
 
 
 class Refused(HwcensusError):
-    """hald does not know the method, or the object that is asked"""
+    """hald, or the bus in its place, answers with an error"""
 
     code = "hal-refused"
+
+    def __init__(self, name: str, text: str) -> None:
+        """`name`: of the error."""
+        super().__init__(f"{name}: {text}")
+        self.name = name
 
 
 class NoSuchDevice(HwcensusError):
@@ -50,17 +55,22 @@ class NoSuchDevice(HwcensusError):
     code = "hal-no-such-device"
 
 
+#: How hald says that it does not have a device; what else it, or the bus, refuses says nothing about the device.
+_NO_DEVICE = frozenset({f"{NAME}.NoSuchDevice", f"{BUS}.Error.UnknownObject"})
 #: Errors by which the bus says that there is no hald to ask (D-Bus specification, "Error names").
 _GONE = frozenset(f"{BUS}.Error.{name}" for name in ("ServiceUnknown", "NameHasNoOwner", "NoReply", "Disconnected"))
 
 
 class HalClient:
-    """One connection. Signals are handed on from the moment that `connect` returns."""
+    """One connection. Signals are handed on from the moment that it is known who hald is (`is_there`): any other
+    program of the host can send us some that look like its own."""
 
     def __init__(self, address: str | None, on_signal: Callable[[Message], None]) -> None:
         """`address` is a D-Bus address; None for this host's system bus."""
         self._address, self._on_signal = address, on_signal
         self._bus: Bus | None = None
+        #: hald's own name on the bus, which the bus writes on all that it sends.
+        self._hald = ""
 
     async def connect(self) -> None:
         """Subscribes to everything hald says, and to its coming and going. Raises HalGone."""
@@ -75,8 +85,12 @@ class HalClient:
             f"type='signal',sender='{NAME}'",
             f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{NAME}'",
         )
-        for rule in rules:
-            await self._ask_bus("AddMatch", rule)
+        try:
+            for rule in rules:
+                await self._ask_bus("AddMatch", rule, "")
+        except HalGone:
+            self.close()
+            raise
 
     def close(self) -> None:
         if self._bus is not None:
@@ -93,11 +107,14 @@ class HalClient:
         return "closed"
 
     async def is_there(self) -> bool:
-        """Whether a hald has its name on the bus."""
-        return bool((await self._ask_bus("NameHasOwner", NAME))[0])
+        """Whether a hald has its name on the bus. Raises HalGone."""
+        (there,) = await self._ask_bus("NameHasOwner", NAME, "b")
+        if there:
+            (self._hald,) = await self._ask_bus("GetNameOwner", NAME, "s")
+        return bool(there)
 
-    async def all_devices(self) -> dict[str, Properties]:
-        """udi → properties of every device: in one call where hald has it (0.5.11 on), else one by one.
+    async def all_devices(self) -> dict[str, Properties | None]:
+        """udi → properties of every device: in one call where hald has it (0.5.11 on), else as `some_devices`.
 
         Raises HalGone.
         """
@@ -105,9 +122,12 @@ class HalClient:
             (devices,) = await self._ask(MANAGER_PATH, MANAGER, "GetAllDevicesWithProperties", "a(sa{sv})")
             return {udi: plain(properties) for udi, properties in devices}
         except Refused:
+            pass
+        try:
             (udis,) = await self._ask(MANAGER_PATH, MANAGER, "GetAllDevices", "as")
-        found = await self.some_devices(udis)
-        return {udi: properties for udi, properties in found.items() if properties is not None}
+        except Refused as error:
+            raise HalGone(str(error)) from error
+        return await self.some_devices(udis)
 
     async def some_devices(self, udis: Iterable[str]) -> dict[str, Properties | None]:
         """The same of some devices: without those that went meanwhile, None for those that hald is silent about.
@@ -120,53 +140,68 @@ class HalClient:
                 return udi, await self.device(udi)
             except NoSuchDevice:
                 return None
-            except NoAnswer:
+            except (NoAnswer, Refused):
                 return udi, None
 
         return dict(pair for pair in await _bounded([one(udi) for udi in udis]) if pair is not None)
 
     async def device(self, udi: str) -> Properties:
-        """The properties of one device. Raises NoSuchDevice, NoAnswer, HalGone."""
+        """The properties of one device. Raises NoSuchDevice, NoAnswer, Refused, HalGone."""
         try:
             (properties,) = await self._ask(udi, DEVICE, "GetAllProperties", "a{sv}")
-        except (Refused, InvalidObjectPathError) as error:
+        except InvalidObjectPathError as error:
+            raise NoSuchDevice(f"{udi}: {error}") from error
+        except Refused as error:
+            if error.name not in _NO_DEVICE:
+                raise
             raise NoSuchDevice(f"{udi}: {error}") from error
         return plain(properties)
 
-    async def _ask_bus(self, member: str, argument: str) -> list[Any]:
-        reply = await self._call(Message(
-            destination=BUS, path=BUS_PATH, interface=BUS, member=member, signature="s", body=[argument]
-        ))  # fmt: skip
-        return list(reply.body)
+    async def _ask_bus(self, member: str, argument: str, signature: str) -> list[Any]:
+        call = Message(destination=BUS, path=BUS_PATH, interface=BUS, member=member, signature="s", body=[argument])
+        try:
+            return _body(await self._call(call), member, signature)
+        except Refused as error:
+            raise HalGone(str(error)) from error
 
     async def _ask(self, path: str, interface: str, member: str, signature: str) -> list[Any]:
-        """An answer of hald's, of this signature: what has another one is no hald."""
-        reply = await self._call(Message(destination=NAME, path=path, interface=interface, member=member))
-        if reply.signature != signature:
-            raise HalGone(f"{member} answers {reply.signature!r}, not {signature!r}: that is no hald")
-        return list(reply.body)
+        call = Message(destination=NAME, path=path, interface=interface, member=member)
+        return _body(await self._call(call), member, signature)
 
     async def _call(self, message: Message) -> Message:
         """The reply. Raises Refused for what the service does not do, HalGone where nobody answers."""
-        if self._bus is None or not self._bus.connected:
+        bus, member = self._bus, message.member
+        if bus is None or not bus.connected:
             raise HalGone("not connected")
-        member = message.member
         try:
-            reply = await asyncio.wait_for(self._bus.call(message), REPLY_S)
+            reply = await asyncio.wait_for(bus.call(message), REPLY_S)
         except TimeoutError as error:
+            bus.give_up(message)
             raise NoAnswer(f"{member} of {message.path}: no answer within {REPLY_S:.0f} s") from error
         except (OSError, EOFError, ValueError) as error:
             raise HalGone(f"{member}: {why(error)}") from error
         if reply is None:
             raise HalGone(f"{member}: the connection went")
         if reply.message_type is MessageType.ERROR:
-            said = f"{reply.error_name}: {reply.body[0] if reply.body else ''}"
-            raise HalGone(said) if reply.error_name in _GONE else Refused(said)
+            refused = Refused(reply.error_name or "", str(reply.body[0] if reply.body else ""))
+            raise HalGone(str(refused)) if refused.name in _GONE else refused
         return reply
 
     def _handle(self, message: Message) -> None:
-        if message.message_type is MessageType.SIGNAL and message.interface in (MANAGER, DEVICE, BUS):
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        if message.sender == BUS and (message.member, message.signature) == ("NameOwnerChanged", "sss"):
+            self._hald = message.body[2]
             self._on_signal(message)
+        elif message.sender == self._hald and message.interface in (MANAGER, DEVICE):
+            self._on_signal(message)
+
+
+def _body(reply: Message, member: str, signature: str) -> list[Any]:
+    """Of an answer of this signature: what has another one is no hald, or no bus."""
+    if reply.signature != signature:
+        raise HalGone(f"{member} answers {reply.signature!r}, not {signature!r}: that is no hald")
+    return list(reply.body)
 
 
 def why(error: Exception) -> str:

@@ -16,8 +16,11 @@ class HalDevices:
     def get(self, udi: str) -> HalDevice | None:
         return self._by_udi.get(udi)
 
-    def replace_all(self, told: Mapping[str, Properties]) -> None:
-        self._by_udi = {udi: HalDevice(udi=udi, properties=properties) for udi, properties in told.items()}
+    def replace_all(self, told: Mapping[str, Properties | None]) -> None:
+        """None for a device about which hald is silent: it stays as it was."""
+        there = {udi: self._by_udi.get(udi) if has is None else HalDevice(udi=udi, properties=has)
+                 for udi, has in told.items()}  # fmt: skip
+        self._by_udi = {udi: device for udi, device in there.items() if device is not None}
         self._index()
 
     def take(self, told: Mapping[str, Properties], gone: set[str]) -> None:

@@ -34,7 +34,10 @@ class HalSource:
         self.why_not: str | None = "not started"
         self.losses = 0
         self._address, self._devices = address, devices
-        self._signals: asyncio.Queue[Message] = asyncio.Queue()
+        #: Signals, and udis that are to be asked about as if one had come; the computer's for the whole list.
+        self._signals: asyncio.Queue[Message | str] = asyncio.Queue()
+        #: udis about which hald did not answer.
+        self._silent: set[str] = set()
         self._client: HalClient | None = None
         self._returning = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,29 +74,37 @@ class HalSource:
         self.works, self.why_not = False, "closed"
 
     def check(self) -> None:
-        """Tries again where hald or the bus is gone. To be called every few seconds."""
-        if self.works or self._on_gap is None or self._returning.locked():
+        """Tries again where hald or the bus is gone, or did not answer. To be called every few seconds."""
+        if self._on_gap is None or self._returning.locked():
             return
-        self._do(asyncio.get_running_loop(), self._come_back())
+        loop = asyncio.get_running_loop()
+        if self._client is None:
+            self._do(loop, self._come_back())
+        elif not self.works:
+            if self._signals.empty():
+                # Behind the signals, for only so does none fall between the list and those that come after it.
+                self._signals.put_nowait(COMPUTER)
+        elif self._silent:
+            self._do(loop, self._ask_again(self._client))
 
     async def _come_back(self) -> None:
         async with self._returning:
-            if self._client is None:
-                await self.connect()
-                self._follow_client(asyncio.get_running_loop())
-            else:
-                await self._try_again(self._client)
+            await self.connect()
+            self._follow_client(asyncio.get_running_loop())
             if self.works:
-                logger.info("hald is heard again")
-                self._tell_gap(STARTED)
+                self._say_back()
 
-    async def _try_again(self, client: HalClient) -> None:
-        """The bus is there: has hald come back without our hearing of it?"""
-        try:
-            if await client.is_there():
-                await self._take_all(client)
-        except HalGone as error:
-            self.why_not = str(error)
+    async def _ask_again(self, client: HalClient) -> None:
+        """About the silent ones: beside the signals, which need not wait for that."""
+        async with self._returning:
+            asked = tuple(self._silent)
+            try:
+                told = await client.some_devices(asked)
+            except HalGone:
+                return  # whoever follows the signals hears of it too
+            for udi in asked:
+                if udi not in told or told[udi] is not None:
+                    self._signals.put_nowait(udi)
 
     def _follow_client(self, loop: AbstractEventLoop) -> None:
         if self._client is not None:
@@ -117,9 +128,10 @@ class HalSource:
 
     async def _take_all(self, client: HalClient) -> None:
         devices = await client.all_devices()
-        if COMPUTER not in devices:
+        if devices.get(COMPUTER) is None:
             raise HalGone("hald is still starting")
         self._devices.replace_all(devices)
+        self._silent = {udi for udi, properties in devices.items() if properties is None}
         self.works, self.why_not = True, None
 
     async def _follow(self, client: HalClient) -> None:
@@ -134,18 +146,18 @@ class HalSource:
             except HalGone as error:
                 self._lose(str(error))
 
-    async def _take(self, client: HalClient, signals: Iterable["Message"]) -> None:
+    async def _take(self, client: HalClient, signals: Iterable["Message | str"]) -> None:
         touched: dict[str, bool] = {}  # udi → whether it went on the way
         for signal in signals:
-            if signal.interface == BUS:
+            if not isinstance(signal, str) and signal.interface == BUS:
                 self._owner_changed(signal)
                 continue
-            udi = _udi_of(signal)
-            if udi == COMPUTER and signal.member == "DeviceAdded":  # how hald says that it is ready
+            udi, said = (signal, "DeviceAdded") if isinstance(signal, str) else (_udi_of(signal), signal.member)
+            if udi == COMPUTER and said == "DeviceAdded":  # how hald says that it is ready
                 await self._take_all_again(client)
                 touched.clear()
             elif udi is not None:
-                touched[udi] = touched.get(udi, False) or signal.member == "DeviceRemoved"
+                touched[udi] = touched.get(udi, False) or said == "DeviceRemoved"
         if touched and self.works:
             await self._look_at(client, touched)
 
@@ -154,16 +166,18 @@ class HalSource:
             self._lose("hald left the bus")
 
     async def _take_all_again(self, client: HalClient) -> None:
-        await self._take_all(client)
-        self._tell_gap(STARTED)
+        if await client.is_there():
+            await self._take_all(client)
+            self._say_back()
 
     async def _look_at(self, client: HalClient, touched: dict[str, bool]) -> None:
         """Asks for the devices that signals named, and tells what became of each, in the order of the signals."""
         before = {udi: self._path(udi) for udi in touched}
         told = await client.some_devices(touched)
-        silent = [udi for udi, properties in told.items() if properties is None]
-        if silent:
+        silent = {udi for udi, properties in told.items() if properties is None}
+        if not silent <= self._silent:
             logger.warning("hald does not answer for devices; they stay as they were", extra={"n": len(silent)})
+        self._silent = (self._silent - touched.keys()) | silent
         known = {udi: properties for udi, properties in told.items() if properties is not None}
         self._devices.take(known, touched.keys() - told.keys())
         for udi, went in touched.items():
@@ -197,6 +211,11 @@ class HalSource:
             self.losses += 1
             self._fail(why)
             self._tell_gap(STOPPED)
+        self.why_not = why
+
+    def _say_back(self) -> None:
+        logger.info("hald is heard again")
+        self._tell_gap(STARTED)
 
     def _tell_gap(self, reason: str) -> None:
         if self._on_gap is not None:
