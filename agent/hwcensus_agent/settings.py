@@ -75,5 +75,7 @@ class AgentSettings:
             )
         if not 0 < self.census.coalesce_ms <= self.census.coalesce_max_ms:
             raise ConfigError("census.coalesce_ms must be above 0 and not above census.coalesce_max_ms")
+        if min(self.census.read_limit_s, self.census.recheck_s, self.publisher.heartbeat_s) <= 0:
+            raise ConfigError("census.read_limit_s, census.recheck_s and publisher.heartbeat_s must be above 0")
         if self.census.damp_changes < 1 or self.census.damp_s <= 0:
             raise ConfigError("census.damp_changes and census.damp_s must be above 0")

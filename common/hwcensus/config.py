@@ -11,6 +11,7 @@ It does not watch files, and does not know what any setting means: a definition 
 import argparse
 import difflib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,7 +147,7 @@ def _typed(one: Setting, value: object, where: str) -> object:
             raise _wrong(one, where)
         return _chosen(one, tuple(value), where)
     if one.kind is float and type(value) is int:
-        return float(value)
+        value = float(value)
     if type(value) is not (str if one.kind is Path else one.kind):
         raise _wrong(one, where)
     return Path(str(value)) if one.kind is Path else _chosen(one, value, where)
@@ -168,6 +169,8 @@ def _parsed(one: Setting, text: str, where: str) -> object:
 def _chosen(one: Setting, value: object, where: str) -> object:
     items = value if isinstance(value, tuple) else (value,)
     if one.choices and not all(item in one.choices for item in items):
+        raise _wrong(one, where)
+    if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(one, where)
     return value
 

@@ -110,12 +110,15 @@ def may_still_be(device: Device, former: Device, subsystem: str, identity: str) 
 
 def _unread_kinds(device: Device) -> set[str | None]:
     unread = frozenset((device.state.unread or "").split()) if device.state is not None else frozenset()
-    return {
-        fact.identifier or fact.local_identifier
-        for part in device.parts()
-        for fact in facts_of(type(part))
-        if f"{part.type_}.{fact.label}" in unread
-    }
+    found = set()
+    for part in device.parts():
+        fields = {fact.field for fact in facts_of(type(part)) if f"{part.type_}.{fact.label}" in unread}
+        found |= {
+            fact.identifier or fact.local_identifier
+            for fact in facts_of(type(part))
+            if not fields.isdisjoint({fact.field, *fact.beside})
+        }
+    return found
 
 
 def _identifying(part: Part, fact: Fact, kind: str) -> str | None:
@@ -127,7 +130,8 @@ def _identifying(part: Part, fact: Fact, kind: str) -> str | None:
         or (fact.own_if is not None and not getattr(part, fact.own_if))
     ):
         return None
-    return ":".join([*(str(getattr(part, field)) for field in fact.beside), str(value)])
+    beside = [getattr(part, field) for field in fact.beside]
+    return None if None in beside else ":".join(map(str, [*beside, value]))
 
 
 def identity_of(subsystem: str, kind: str, value: str) -> str:

@@ -114,6 +114,7 @@ def test_an_empty_text_unsets_what_may_be_unset() -> None:
         ("limit = true", "limit: must be a whole number"),
         ("spool = 5", "spool: must be a path"),
         ("[census]\nwindow = '1'", "census.window: must be a number"),
+        ("[census]\nwindow = inf", "census.window: must be a number"),
         ("[census]\ndamp = 1", "census.damp: must be true or false"),
         ("[census]\ninclude = 'net'", "census.include: must be a list of strings"),
         ("[census]\ninclude = [1]", "census.include: must be a list of strings"),

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hwcensus import document
+from hwcensus.document import Identifier
 from tests.unit.sysfs_tree import Tree, facts, look
 
 CONTROLLER = "devices/pci0000:00/0000:04:00.0/nvme/nvme0"
@@ -28,6 +30,18 @@ def test_a_controller_says_what_it_is_and_is_its_serial_with_its_model(tree: Tre
         "nvme.controller": "live",
     }  # fmt: skip
     assert look(tree)["nvme_nvme0"].identity == "nvme/serial/Samsung%20SSD%20970%20PRO%20512GB:S680HF8N190894I"
+
+
+@pytest.mark.parametrize(
+    "path, owned", [(CONTROLLER, True), ("devices/virtual/nvme-fabrics/ctl/nvme0", False)], ids=["PCI", "fabric"]
+)
+def test_a_controller_reached_over_a_fabric_does_not_own_its_serial(tree: Tree, path: str, owned: bool) -> None:
+    controller(tree, path)
+    found = look(tree)["nvme_nvme0"]
+    identifiers = document.survey(found.element).identifiers
+    assert identifiers == [Identifier(kind="serial", value="S680HF8N190894I", own=owned)]
+    assert facts(tree, "nvme_nvme0").get("nvme.serial.san") is (None if owned else True)
+    assert found.identity == "nvme/serial/Samsung%20SSD%20970%20PRO%20512GB:S680HF8N190894I"
 
 
 def test_two_paths_to_one_subsystem_are_two_places(tree: Tree) -> None:

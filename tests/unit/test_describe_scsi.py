@@ -142,6 +142,11 @@ def test_a_host_that_is_no_port_has_a_number_and_no_model(tree: Tree) -> None:
     }  # fmt: skip
 
 
+def test_a_driver_that_gives_no_name_has_none(tree: Tree) -> None:
+    tree.device("class/scsi_host", f"{PORT}/scsi_host/host6", unique_id="0", proc_name="(null)")
+    assert of(tree, "scsi_host6", "scsihost.") == {"scsihost.host": 6, "scsihost.unique_id": 0}
+
+
 def remote_port(tree: Tree, **attributes: str) -> None:
     tree.device(SCSI, TARGET, uevent="DEVTYPE=scsi_target\n")
     tree.device("class/fc_remote_ports", f"{REMOTE}/fc_remote_ports/rport-6:0-1", **attributes)

@@ -237,8 +237,10 @@ def test_a_raid_controller_of_old_names_its_units_itself(tree: Tree) -> None:
         (f"{PCI}/fw0/fw0.0/host3/target3:0:0/3:0:0:0/block/sdc", {}, {}, ("ieee1394", "disk", True)),
         ("devices/vbd-768/block/xvda", {}, {}, ("xen", "disk", False)),
         (f"{PCI}/virtio1/block/vda", {"queue__rotational": "0"}, {}, ("virtio", "disk", False)),
+        (f"{PCI}/virtio1/host2/target2:0:0/2:0:0:0/block/sda", {}, {}, ("scsi", "disk", False)),
     ],
-    ids=["SD", "eMMC", "USB", "SD in a USB reader", "USB floppy", "floppy", "FireWire", "Xen", "virtio"],
+    ids=["SD", "eMMC", "USB", "SD in a USB reader", "USB floppy", "floppy", "FireWire", "Xen", "virtio",
+         "SCSI by virtio"],
 )  # fmt: skip
 def test_bus_and_type_of_a_drive_follow_from_its_path_and_say_whether_it_is_plugged(
     tree: Tree, path: str, attributes: dict[str, str], said: dict[str, str], expected: tuple[str, str, bool]
@@ -330,6 +332,30 @@ def test_a_mapped_device_names_what_it_is_made_of(tree: Tree) -> None:
         "dm.name": "vg-root", "dm.uuid": "LVM-s9Xy2b", "dm.suspended": False, "block.slave": ["block_sda"]
     }  # fmt: skip
     assert look(tree)["block_dm_0"].identity == "block/guid/LVM-s9Xy2b"
+
+
+def test_what_is_made_of_a_disk_of_a_san_is_seen_as_that_is(tree: Tree) -> None:
+    path = f"{PCI}/host6/rport-6:0-1/target6:0:0/6:0:0:0/block/sdb"
+    disk(tree)
+    disk(tree, path)
+    tree.device(BLOCK, f"{path}/sdb1", uevent="DEVTYPE=partition\nPARTUUID=0fc63daf-01\n", partition="1")
+    for name, below in (("dm-0", path), ("dm-1", "devices/virtual/block/dm-0"), ("dm-2", DISK)):
+        made(tree, name, dm__uuid=f"LVM-{name}")
+        tree.link(f"devices/virtual/block/{name}/slaves/{below.rpartition('/')[2]}", below)
+    found = {
+        (one.value, one.own)
+        for device in look(tree).values()
+        for one in document.survey(device.element).identifiers
+        if device.subsystem == "block"
+    }
+    assert found == {("0fc63daf-01", False), ("LVM-dm-0", False), ("LVM-dm-1", False), ("LVM-dm-2", True)}
+    assert facts(tree, "block_sdb1")["volume.uuid.san"]
+    assert facts(tree, "block_dm_1")["dm.uuid.san"]
+
+
+def test_an_array_that_is_reshaped_has_the_disks_that_it_is_to_have(tree: Tree) -> None:
+    made(tree, "md127", md__raid_disks="4 (3)", md__chunk_size="65536 (524288)")
+    assert of(tree, "block_md127", "md.") == {"md.disks": 4, "md.chunk": 65536}
 
 
 @pytest.mark.parametrize("udev", [True, False])

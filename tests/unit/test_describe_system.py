@@ -84,6 +84,12 @@ def test_a_slot_that_nothing_is_in_is_the_computers_state_and_no_device(tree: Tr
     assert facts(tree, "computer")["system.memory"] == 2 * 0x4000 * MIB
 
 
+def test_the_chip_that_firmware_is_in_is_a_module_but_no_memory(tree: Tree) -> None:
+    install(tree.sys, module(*SAMSUNG), module("SYSTEM ROM", size=16, kind=0x09))
+    assert facts(tree, "dimm_1")["dimm.memory_type"] == "Flash"
+    assert facts(tree, "computer")["system.memory"] == 0x4000 * MIB
+
+
 def test_memory_that_only_root_may_read_about_is_unread_and_no_module_is_made_up(tree: Tree) -> None:
     tree.unreadable("firmware/dmi/tables/DMI")
     devices = look(tree)

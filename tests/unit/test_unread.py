@@ -17,11 +17,13 @@ CARD = "devices/pci0000:00/0000:02:00.0"
 DISK = f"{CARD}/host0/target0:0:0/0:0:0:0/block/sda"
 TWIN = f"{CARD}/host0/target0:0:1/0:0:1:0/block/sdb"
 NIC = f"{CARD}/net/eth0"
+CONTROLLER = "devices/pci0000:00/0000:04:00.0/nvme/nvme0"
 STICK = "devices/pci0000:00/usb1/1-1"
 ATTRIBUTES = [
     *(f"{CARD}/{name}" for name in ("vendor", "device", "uevent", "class")),
     *(f"{disk}/{name}" for disk in (DISK, TWIN) for name in ("serial", "size", "removable", "ro", "uevent")),
     *(f"{NIC}/{name}" for name in ("address", "addr_assign_type", "type", "operstate")),
+    *(f"{CONTROLLER}/{name}" for name in ("model", "serial", "state", "uevent")),
     *(f"{STICK}/{name}" for name in ("serial", "idVendor", "idProduct", "busnum", "devnum", "uevent")),
 ]
 
@@ -37,6 +39,7 @@ class Machine:
         tree.device(
             "class/net", NIC, type="1", addr_assign_type="0", address="52:54:00:12:34:56", operstate="up"
         )  # fmt: skip
+        tree.device("class/nvme", CONTROLLER, model="P4510", serial="PHLJ8430", state="live")
         tree.device(
             "bus/usb/devices", STICK, uevent="DEVTYPE=usb_device\n", idVendor="0483", idProduct="2016",
             serial="A0123", busnum="1", devnum="5",
@@ -83,6 +86,14 @@ def test_what_cannot_be_read_takes_nothing_away(
     assert set(machine.census.identities().values()) == before
     assert machine.identifiers() == identifiers
     assert machine.start(same_boot=same_boot) == []
+
+
+@pytest.mark.parametrize("same_boot", [True, False])
+def test_a_controller_whose_model_cannot_be_read_stays_the_one_that_it_was(tmp_path: Path, same_boot: bool) -> None:
+    machine = Machine(tmp_path)
+    machine.tree.unreadable(f"{CONTROLLER}/model")
+    assert [(one.type, one.kind) for one in machine.start(same_boot=same_boot) if one.kind != "state"] == []
+    assert machine.census.identities_by_path[f"/sys/{CONTROLLER}"] == "nvme/serial/P4510:PHLJ8430"
 
 
 def told(news: Iterable[News], types: Collection[str] = ("add", "remove")) -> list[str]:

@@ -22,8 +22,21 @@ from hwcensus.classes.block import (
 from hwcensus.device import Capability
 from hwcensus_agent.describe import storage
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.drive_ids import decoded
-from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, number, stated, text, udev, uevent, worked_out
+from hwcensus_agent.describe.drive_ids import decoded, on_a_san
+from hwcensus_agent.describe.facts import (
+    Facts,
+    From,
+    first,
+    flag,
+    hal,
+    number,
+    stated,
+    text,
+    udev,
+    uevent,
+    unless,
+    worked_out,
+)
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
 
@@ -76,9 +89,14 @@ def chosen(attribute: str) -> From:
     return stated(read, sysfs=f"`{attribute}`, the one in brackets")
 
 
-def unless(nothing: str, source: From) -> From:
-    """The value, but for the word by which the kernel says that there is none."""
-    return From(lambda view, host: None if (found := source.read(view, host)) == nothing else found, source.origins)
+def reshaped(attribute: str) -> From:
+    """A number of an array; while that is reshaped the kernel has the former one behind it, `4 (3)`."""
+
+    def read(view: View, _: HostView) -> int | None:
+        found = int((view.text(attribute) or "0").partition(" (")[0])
+        return found if found > 0 else None
+
+    return stated(read, sysfs=f"`{attribute}`, while it is reshaped what it is to be")
 
 
 @worked_out(sysfs="`md/uuid`, as mdadm writes it")
@@ -104,12 +122,15 @@ STATE = Facts(
     slave=slaves,
 )
 
+PART_UUID = first(udev("ID_PART_ENTRY_UUID"), uevent("PARTUUID"), hal("volume.partition.uuid"))
+
 VOLUME = Facts(
     Volume,
     number=first(partition_number, hal("volume.partition.number")),
     start=first(number("start", times=SECTOR), hal("volume.partition.start")),
     partition_type=first(udev("ID_PART_ENTRY_TYPE"), hal("volume.partition.type")),
-    uuid=first(udev("ID_PART_ENTRY_UUID"), uevent("PARTUUID"), hal("volume.partition.uuid")),
+    uuid=PART_UUID,
+    uuid_san=on_a_san(PART_UUID),
 )
 
 LOOP = Facts(
@@ -119,13 +140,13 @@ LOOP = Facts(
     size_limit=number("loop/sizelimit", least=1),
 )
 ZRAM = Facts(Zram, algorithm=chosen("comp_algorithm"), backing_device=unless("none", text("backing_dev")))
-DM = Facts(Dm, name=text("dm/name"), uuid=text("dm/uuid"))
+DM = Facts(Dm, name=text("dm/name"), uuid=text("dm/uuid"), uuid_san=on_a_san(text("dm/uuid")))
 DM_STATE = Facts(DmState, Dm, suspended=flag("dm/suspended"))
 MD = Facts(
     Md,
     level=text("md/level"),
-    disks=number("md/raid_disks", least=1),
-    chunk=number("md/chunk_size", least=1),
+    disks=reshaped("md/raid_disks"),
+    chunk=reshaped("md/chunk_size"),
     metadata=unless("none", text("md/metadata_version")),
     uuid=first(udev("MD_UUID"), array_uuid),
 )

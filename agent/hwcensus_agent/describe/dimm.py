@@ -20,9 +20,17 @@ TYPES = {0x03: "DRAM", 0x04: "EDRAM", 0x05: "VRAM", 0x06: "SRAM", 0x07: "RAM", 0
          0x1B: "LPDDR", 0x1C: "LPDDR2", 0x1D: "LPDDR3", 0x1E: "LPDDR4", 0x1F: "Logical non-volatile device",
          0x20: "HBM", 0x21: "HBM2", 0x22: "DDR5", 0x23: "LPDDR5", 0x24: "HBM3"}  # fmt: skip
 
+#: Those of them that are none for programs.
+NO_MEMORY = frozenset({0x05, 0x08, 0x09, 0x0A, 0x0B, 0x0C})
+
 
 def is_empty(slot: Structure) -> bool:
     return slot.number(0x0C, 2) in (0, None)
+
+
+def is_memory(module: Structure) -> bool:
+    """Whether it adds to what programs have: not ROM, flash and the like, nor what a graphics card has."""
+    return module.number(0x12, 1) not in NO_MEMORY
 
 
 def size_of(module: Structure) -> int | None:

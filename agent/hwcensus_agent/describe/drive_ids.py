@@ -3,7 +3,7 @@
 import re
 
 from hwcensus.fact import original, printable
-from hwcensus_agent import scsi_pages
+from hwcensus_agent import scsi_pages, sysfs
 from hwcensus_agent.describe.facts import From, first, stated, text, worked_out
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -135,6 +135,24 @@ def on_a_san(source: From) -> From:
 
     def read(view: View, host: HostView) -> bool | None:
         above = SAN.search(view.syspath) or any(map(SAN.search, _controllers(view)))
+        above = above or any(map(SAN.search, made_of(host, view.syspath)))
         return True if above and source.read(view, host) is not None else None
 
-    return stated(read, path="remote port, iSCSI session or NVMe fabric in it")
+    return stated(
+        read,
+        path="remote port, iSCSI session or NVMe fabric in it",
+        sysfs="the same of what is in the folders `slaves`, and in theirs",
+    )
+
+
+def made_of(host: HostView, path: str) -> set[str]:
+    """Sysfs paths of all block devices that one is made of, by however many steps. Raises Unreadable."""
+    found: set[str] = set()
+    ahead = [path]
+    while ahead:
+        folder = f"{host.folder(ahead.pop())}/slaves"
+        below = {sysfs.target(f"{folder}/{name}", host.root) for name in sysfs.children(folder, "")}
+        new = {one for one in below if one is not None} - found
+        found |= new
+        ahead += new
+    return found

@@ -140,6 +140,11 @@ def first(*sources: From) -> From:
     return From(read, {origin: ", else ".join(words) for origin, words in said.items() if words})
 
 
+def unless(nothing: str, source: From) -> From:
+    """The value, but for the word by which the kernel says that there is none."""
+    return From(lambda view, host: None if (found := source.read(view, host)) == nothing else found, source.origins)
+
+
 @dataclass(frozen=True)
 class Described:
     """A fact that is described, as docs/facts.md has it."""

@@ -6,8 +6,11 @@ from hwcensus_agent.view import View
 
 
 def of_modules(host: HostView) -> int | None:
-    """Bytes; None where there is no SMBIOS. Raises Unreadable where only root may read it."""
-    return sum(dimm.size_of(module) or 0 for module in host.memory_devices) or None
+    """Bytes; None where there is no SMBIOS. Raises Unreadable where only root may read it.
+
+    Firmware counts the chip that it is in itself among the modules (ThinkPads, HP).
+    """
+    return sum(dimm.size_of(module) or 0 for module in host.memory_devices if dimm.is_memory(module)) or None
 
 
 def empty_slots(host: HostView) -> tuple[str, ...]:

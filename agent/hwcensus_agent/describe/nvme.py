@@ -2,6 +2,7 @@
 
 from hwcensus.classes.nvme import Nvme, NvmeState
 from hwcensus_agent.describe.description import Description
+from hwcensus_agent.describe.drive_ids import on_a_san
 from hwcensus_agent.describe.facts import Facts, text
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -10,6 +11,7 @@ NVME = Facts(
     Nvme,
     model=text("model"),
     serial=text("serial"),
+    serial_san=on_a_san(text("serial")),
     firmware=text("firmware_rev"),
     transport=text("transport"),
     nqn=text("subsysnqn"),

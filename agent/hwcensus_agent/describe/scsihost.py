@@ -8,7 +8,7 @@ import re
 
 from hwcensus.classes.scsihost import Fc, FcState, ScsiHost
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name
+from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name, unless
 from hwcensus_agent.describe.fc import above, adapter, attribute, class_folder, gigabits, known, made, physical, wwn
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -20,7 +20,7 @@ SCSI_HOST = Facts(
     ScsiHost,
     host=first(number_in_name(r"host(\d+)"), hal("scsi_host.host")),
     unique_id=made(attribute("scsi_host", "unique_id"), int),
-    proc_name=attribute("scsi_host", "proc_name"),
+    proc_name=unless("(null)", attribute("scsi_host", "proc_name")),  # of a driver that gives none (uas, hv_storvsc)
 )
 
 #: Vports are counted by `fc_host`, before 2.6.24 by the `scsi_host` of lpfc. What the adapter is, each driver calls by

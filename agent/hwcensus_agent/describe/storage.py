@@ -21,7 +21,7 @@ NO_MEDIUM = {0, 0x1FFFFF}  # sectors that the driver of optical drives claims of
 
 #: Bus by the first sign of one in the sysfs path: a disk behind a USB bridge has a SCSI target too, further in.
 _BUSES = re.compile(
-    r"(?P<usb>/usb\d+/)|(?P<ieee1394>/fw\d+)|(?P<ata>/ata\d+/|/ide\d+/)|(?P<virtio>/virtio\d+/)|(?P<nvme>/nvme)"
+    r"(?P<usb>/usb\d+/)|(?P<ieee1394>/fw\d+)|(?P<ata>/ata\d+/|/ide\d+/)|(?P<virtio>/virtio\d+/(?!host))|(?P<nvme>/nvme)"
     r"|(?P<mmc>/mmc\d+/)|(?P<scsi>/target[\d:]+/)|(?P<xen>/vbd-\d+/)|(?P<floppy>/floppy\.\d+/)"
 )
 #: HAL's word for a disc → udev's, after `ID_CDROM_`; the order is the one in which they are written.

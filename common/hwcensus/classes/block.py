@@ -32,7 +32,7 @@ class Block(Capability):
 
 @dataclass(frozen=True, kw_only=True)
 class Volume(Capability):
-    """A partition; start in bytes from the beginning of its disk."""
+    """A partition; start in bytes from the beginning of its disk. On a disk of a SAN its UUID is `seen`."""
 
     type_: ClassVar[str] = "volume"
     within: ClassVar[tuple[str, ...]] = ("block",)
@@ -40,7 +40,8 @@ class Volume(Capability):
     number: int | None = optional("number", NUMBER)
     start: int | None = optional("start", NUMBER)
     partition_type: str | None = optional("type", TEXT)
-    uuid: str | None = optional("uuid", TEXT, identifier="part-uuid")
+    uuid_san: bool | None = optional("uuid@san", YES_NO)
+    uuid: str | None = optional("uuid", TEXT, identifier="part-uuid", seen_if="san")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +76,15 @@ class DmState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class Dm(Capability):
-    """A mapped device; its UUID begins with what made it (LVM-, CRYPT-, mpath-)."""
+    """A mapped device; its UUID begins with what made it (LVM-, CRYPT-, mpath-). On a SAN's disks it is `seen`."""
 
     type_: ClassVar[str] = "dm"
     within: ClassVar[tuple[str, ...]] = ("block",)
     state_class: ClassVar[type[State]] = DmState
 
     name: str | None = optional("name")
-    uuid: str | None = optional("uuid", identifier="guid")
+    uuid_san: bool | None = optional("uuid@san", YES_NO)
+    uuid: str | None = optional("uuid", identifier="guid", seen_if="san")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwcensus.device import Capability, State
-from hwcensus.fact import WORD, optional
+from hwcensus.fact import WORD, YES_NO, optional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,13 +16,14 @@ class NvmeState(State):
 
 @dataclass(frozen=True, kw_only=True)
 class Nvme(Capability):
-    """A controller, in the machine or reached over a fabric. The serial is unique among its model's."""
+    """A controller, in the machine or reached over a fabric, where its serial is `seen`. It is its model's serial."""
 
     type_: ClassVar[str] = "nvme"
     state_class: ClassVar[type[State]] = NvmeState
 
     model: str | None = optional("model")
-    serial: str | None = optional("serial", identifier="serial", beside=("model",))
+    serial_san: bool | None = optional("serial@san", YES_NO)
+    serial: str | None = optional("serial", identifier="serial", seen_if="san", beside=("model",))
     firmware: str | None = optional("firmware")
     transport: str | None = optional("transport", WORD, doc="pcie, rdma, tcp, fc, loop")
     nqn: str | None = optional("nqn", doc="qualified name of its subsystem")
