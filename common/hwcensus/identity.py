@@ -51,6 +51,7 @@ _DEALT: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 _BOGUS = re.compile(
     r"none|n/?a|null|default|default string|unknown|invalid|empty|oem|not (?:available|applicable|specified|present)"
     r"|to be filled by o\.?e\.?m\.?|system serial number|serial|0123456789(?:abcdef)?|123456789.?|(.)\1*"
+    r"|(?:\w+_)?sernum\d*|[a-z]*sn12345678901234567|(?:base board|chassis) serial number"
     r"|(?:naa|eui)\.0+"
     r"|0{8}(?:-0{4}){3}-0{12}|f{8}(?:-f{4}){3}-f{12}|03000200-0400-0500-0006-000700080009",
     re.IGNORECASE,

@@ -245,7 +245,22 @@ def test_unless_its_own_identifier_is_read_with_another_value() -> None:
 
 @pytest.mark.parametrize(
     "serial",
-    ["", "0", "None", "N/A", "To be filled by O.E.M.", "Default string", "00000000", "xxxx", "123456789", "  "],
+    [
+        "",
+        "0",
+        "None",
+        "N/A",
+        "To be filled by O.E.M.",
+        "Default string",
+        "00000000",
+        "xxxx",
+        "123456789",
+        "  ",
+        "A1_SerNum0",
+        "SerNum03",
+        "BSN12345678901234567",
+        "Chassis Serial Number",
+    ],
 )
 def test_a_serial_that_says_nothing_is_bogus(serial: str) -> None:
     assert is_bogus(serial)
