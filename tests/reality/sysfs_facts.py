@@ -71,7 +71,7 @@ def net(folder: Path) -> Facts:
         net__interface=folder.name,
         net__mtu=number(folder, "mtu"),
         net__link=attribute(folder, "operstate"),
-        net__address=address if address and address.strip("0:") else None,
+        net__address=address if address and ":" in address and address.strip("0:") else None,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 #: Beginnings of properties that rules gave, which a uevent does not have.
 RULES = ("ID_", "TAGS", "XKB", "DEVLINKS", "CURRENT_TAGS")
 #: Subsystems whose devices hang below /sys/bus; all others are classes.
-BUSES = {"usb", "pci", "serio", "platform", "hid", "acpi", "scsi"}
+BUSES = {"usb", "pci", "serio", "platform", "hid", "acpi", "scsi", "mmc", "virtio"}
 
 
 @dataclass
