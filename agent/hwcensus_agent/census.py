@@ -23,6 +23,8 @@ class Glance:
     seen: tuple[Sight, ...]
     #: Sysfs paths that were looked at; None for a look at the whole host, which alone may miss devices.
     paths: frozenset[str] | None
+    #: Paths of known devices that are there though they were not seen.
+    untold: frozenset[str] = frozenset()
     #: Whether what is known was seen in this boot: else its paths say nothing about who is who.
     same_boot: bool = True
     source: str = "udev"
@@ -105,7 +107,7 @@ class Census:
         taken_over = {before.get(sight.path) for sight in present.values() if self._may_have_been(sight, glance)}
         missing = []
         for identity, sight in self._sights.items():
-            if sight.path not in looked or identity in present:
+            if sight.path not in looked or sight.path in glance.untold or identity in present:
                 continue
             if identity in taken_over and _is_same_hardware(sight, present):
                 continue  # the same device under another identity: one change with `was`

@@ -70,6 +70,9 @@ class Enumeration:
     devices: tuple[Described, ...]
     #: Keys that were looked at, relatives included; None for the whole host. What is not in `devices` is gone.
     paths: frozenset[str] | None
+    #: Keys of known devices that are there all the same, but can neither be described nor taken as they were told:
+    #: another version of this agent told them, with facts that we do not know.
+    untold: frozenset[str] = frozenset()
 
 
 def _not_published(_: str) -> Device | None:
@@ -136,7 +139,7 @@ class Enumerator:
             identities=_only(identities or {}, keys), names=_only(names or {}, keys), former=former,
             of_old=_by_place(of_old or {}),
         )  # fmt: skip
-        return Enumeration(devices=self._look(host, found, known, _Known(), finished_only=False), paths=None)
+        return self._look(host, found, known, _Known(), None)
 
     def some(
         self,
@@ -157,12 +160,12 @@ class Enumerator:
         others = _Known(identities=_without(identities, wanted), names=_without(names, wanted))
         self._holders.forget(wanted)
         candidates = {path: subsystem for path, subsystem in found.items() if self._is_candidate(subsystem)}
-        devices = self._look(host, candidates, known, others, finished_only=True)
-        left = names.keys() & wanted - {one.key for one in devices}
+        looked = self._look(host, candidates, known, others, wanted)
+        left = names.keys() & wanted - {one.path for one in looked.devices} - looked.untold
         if left and (below := {key for key in names.keys() - wanted if not left.isdisjoint(above(key))}):
             # One left the census and is there still, such as a loop device without its file: those below may be gone.
             return self.some(wanted | below, identities, names, former)
-        return Enumeration(devices=devices, paths=wanted)
+        return looked
 
     def _host(self) -> HostView:
         return HostView(self._sysroot, None if self._hal is None else self._hal.by_path)
@@ -205,8 +208,8 @@ class Enumerator:
         return subsystem == COMPUTER or is_candidate(subsystem, self._include)
 
     def _look(
-        self, host: HostView, found: Mapping[str, str], known: _Known, others: _Known, *, finished_only: bool
-    ) -> tuple[Described, ...]:
+        self, host: HostView, found: Mapping[str, str], known: _Known, others: _Known, looked_at: frozenset[str] | None
+    ) -> Enumeration:
         """Describes what was found; `others` are the known devices that are not looked at."""
         paths = sorted(found, key=_parents_first)
         subjects = [(key_of(path), found[path], host.view(path, found[path]).kernel_name) for path in paths]
@@ -216,11 +219,12 @@ class Enumerator:
 
         def describe(view: View) -> Device | None:
             key = key_of(view.syspath)
-            if finished_only and key not in known.names and self._arrivals.leaves_out(key, view):
+            if looked_at is not None and key not in known.names and self._arrivals.leaves_out(key, view):
                 return None
             return describe_one(view, host, names[key], self._include)
 
         devices: dict[str, tuple[str, Device]] = {}
+        untold: set[str] = set()
         outcomes = self._bounded.describe(paths, lambda path: host.view(path, found[path]), describe)
         for path, (key, subsystem, _), outcome in zip(paths, subjects, outcomes, strict=True):
             if isinstance(outcome, Undescribed):
@@ -232,7 +236,10 @@ class Enumerator:
                 device = outcome
             if device is not None:
                 devices[key] = (subsystem, device)
-        return self._placed(host, devices, known, others)
+            elif isinstance(outcome, Undescribed) and key in known.identities:
+                untold.add(key)
+        placed = self._placed(host, devices, known, others)
+        return Enumeration(devices=placed, paths=looked_at, untold=frozenset(untold))
 
     def _placed(
         self, host: HostView, devices: Mapping[str, tuple[str, Device]], known: _Known, others: _Known

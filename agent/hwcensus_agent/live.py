@@ -84,7 +84,8 @@ class Live:
         facts, or another source."""
         self._note(
             Glance(
-                seen=looked.seen, paths=None, same_boot=same_boot, source=self._source, hinted={}, gone={}, moved={},
+                seen=looked.seen, paths=None, untold=looked.untold, same_boot=same_boot, source=self._source,
+                hinted={}, gone={}, moved={},
                 unknown=frozenset(unknown), other_source=other_source,
             )
         )  # fmt: skip
@@ -137,7 +138,7 @@ class Live:
             return
         self._note(
             Glance(
-                seen=looked.seen, paths=looked.paths, source=self._source,
+                seen=looked.seen, paths=looked.paths, untold=looked.untold, source=self._source,
                 hinted=ready.hinted, gone=ready.gone, moved=ready.moved,
             )
         )  # fmt: skip

@@ -21,6 +21,8 @@ class Looked:
 
     seen: tuple[Sight, ...]
     paths: frozenset[str] | None
+    #: Paths of known devices that are there, and of which nothing can be told.
+    untold: frozenset[str] = frozenset()
 
 
 class HostLook:
@@ -58,7 +60,7 @@ class HostLook:
         else:
             found = self._enumerator.some(paths, identities or {}, names or {}, before)
         seen = tuple(Sight.of(one.identity, one.element, one.path) for one in found.devices)
-        return Looked(seen=seen, paths=found.paths)
+        return Looked(seen=seen, paths=found.paths, untold=found.untold)
 
     def answered(self) -> list[str]:
         """Paths of the devices that did not answer in time and do again. Told once."""

@@ -104,6 +104,13 @@ def test_other_hardware_at_the_same_place_is_a_remove_and_an_add() -> None:
     assert said(news) == ["remove net_br0", "add net_br0"]
 
 
+def test_what_is_there_and_of_which_nothing_can_be_told_is_not_gone() -> None:
+    census = Census({})
+    census.see(glance(bridge("br0"), bridge("br1")))
+    assert said(census.see(glance(untold=frozenset({f"{FOLDER}/br0"})))) == ["remove net_br1"]
+    assert said(census.see(glance(bridge("br0", stp=True)))) == ["change net_br0 facts"]
+
+
 def test_who_is_seen_elsewhere_did_not_become_what_came_to_its_place() -> None:
     one, other = "net/mac/52:54:00:00:00:01", "net/mac/52:54:00:00:00:02"
     census = Census({})

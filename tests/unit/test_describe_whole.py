@@ -165,6 +165,16 @@ def test_a_device_whose_ids_cannot_be_read_stays_as_it_was(tree: Tree) -> None:
     assert host.devices[f"/sys/{CARD}"] == replace(former, device=replace(former.device, state=unread))
 
 
+def test_of_one_that_cannot_be_read_nor_taken_as_another_version_told_it_is_said_that_it_is_there(tree: Tree) -> None:
+    enumerator = Enumerator(str(tree.sys))
+    devices = enumerator.everything().devices
+    identities, names = {one.path: one.identity for one in devices}, {one.path: one.name for one in devices}
+    tree.unreadable(f"{CARD}/vendor")
+    for found in (enumerator.everything(identities, names), enumerator.some([f"/sys/{CARD}"], identities, names)):
+        assert found.untold == {f"/sys/{CARD}"}
+        assert f"/sys/{CARD}" not in {one.path for one in found.devices}
+
+
 def test_a_describer_that_fails_costs_its_device_the_new_facts_and_nobody_else(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -109,7 +109,8 @@ class Watcher:
                 identities[new] = identities.pop(old)
         looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self._census.sight)
         glance = Glance(
-            seen=looked.seen, paths=looked.paths, hinted=ready.hinted, gone=ready.gone, moved=ready.moved
+            seen=looked.seen, paths=looked.paths, untold=looked.untold,
+            hinted=ready.hinted, gone=ready.gone, moved=ready.moved,
         )  # fmt: skip
         for news in self._census.see(glance):
             if not quietly:
