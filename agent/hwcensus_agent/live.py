@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import datetime
 from math import inf
 
@@ -11,7 +10,6 @@ from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus_agent.census import Census, Glance
 from hwcensus_agent.damper import Damper
-from hwcensus_agent.host import key_of
 from hwcensus_agent.look import HostLook, Looked
 from hwcensus_agent.news import News
 from hwcensus_agent.pending import Pending, Ready
@@ -51,7 +49,7 @@ class Live:
     def hint(self, hint: Hint) -> None:
         """For sources: something is worth a look."""
         at = asyncio.get_running_loop().time()
-        self._pending.hint(_by_keys(hint), at)
+        self._pending.hint(hint, at)
         if at + self._pending.quiet < self._waits_until:
             self._hinted.set()
 
@@ -130,7 +128,7 @@ class Live:
 
     async def _look_at(self, ready: Ready) -> None:
         self._heard_at = now()
-        identities, names = _who_is_where(self.census.identities(), ready), self.census.names()
+        identities, names = ready.who_is_where(self.census.identities_by_path), self.census.names()
         try:
             looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self.census.sight)
         except (OSError, HwcensusError) as error:
@@ -182,18 +180,3 @@ class Live:
             logger.debug("%s %s", one.type, one.sight.name, extra={"kind": one.kind, "changed": " ".join(one.changed)})
         if len(news) > 10:
             logger.info("%d devices told", len(news))
-
-
-def _by_keys(hint: Hint) -> Hint:
-    """With keys for sysfs paths, as the census has them; those of the clock are its own keys."""
-    if hint.action is Action.RECHECK:
-        return hint
-    old = None if hint.old_syspath is None else key_of(hint.old_syspath)
-    return replace(hint, syspath=key_of(hint.syspath), old_syspath=old)
-
-
-def _who_is_where(identities: dict[str, str], ready: Ready) -> dict[str, str]:
-    """Path → identity of the devices that stayed: some moved, even into each other's places, and some went."""
-    moved = {new: identities[old] for new, old in ready.moved.items() if old in identities}
-    left = {*ready.moved.values(), *ready.moved, *ready.gone}
-    return {path: identity for path, identity in identities.items() if path not in left} | moved

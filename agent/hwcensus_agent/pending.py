@@ -1,12 +1,12 @@
 """Hints that wait for quiet: many for one device within a short window become one look. Pure but for what it holds."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from hwcensus.instant import now
-from hwcensus_agent.host import above
+from hwcensus_agent.host import above, key_of
 from hwcensus_agent.sources import Action, Hint
 
 #: The path of a hint to list all devices anew.
@@ -21,6 +21,12 @@ class Ready:
     hinted: dict[str, datetime]
     gone: dict[str, int]
     moved: dict[str, str]
+
+    def who_is_where(self, identities: Mapping[str, str]) -> dict[str, str]:
+        """Path → identity of the devices that stayed: some moved, even into each other's places, and some went."""
+        moved = {new: identities[old] for new, old in self.moved.items() if old in identities}
+        left = {*self.moved.values(), *self.moved, *self.gone}
+        return {path: identity for path, identity in identities.items() if path not in left} | moved
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Pending:
 
     def hint(self, hint: Hint, at: float) -> None:
         """Notes one hint."""
+        hint = _by_keys(hint)
         leads = hint.source != "rtnetlink"
         if hint.action is Action.MOVE and hint.old_syspath is not None:
             self._note_move(hint.old_syspath, hint.syspath, leads=leads)
@@ -125,3 +132,12 @@ class Pending:
         old = self._moved.pop(path, None)
         if old is not None:
             self._open(old, at)
+
+
+def _by_keys(hint: Hint) -> Hint:
+    """With keys for sysfs paths, as the census has them; those of the clock are its own keys."""
+    if hint.action is Action.RECHECK:
+        return hint
+    old = None if hint.old_syspath is None else key_of(hint.old_syspath)
+    beside = None if hint.beside is None else key_of(hint.beside)
+    return replace(hint, syspath=key_of(hint.syspath), old_syspath=old, beside=beside)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hwcensus_agent.pending import Pending
+from hwcensus_agent.host import key_of
+from hwcensus_agent.pending import Pending, Ready
 from hwcensus_agent.sources import Action, Hint
 
 BR0, BR1 = "/sys/devices/virtual/net/br0", "/sys/devices/virtual/net/br1"
@@ -134,3 +135,16 @@ def test_a_device_that_is_renamed_and_goes_is_missed_where_it_was(pending: Pendi
     assert ready is not None
     assert ready.moved == {}
     assert BR0 in (ready.paths or ())
+
+
+def test_who_changed_places_is_known_where_it_is_and_who_went_nowhere() -> None:
+    ready = Ready(paths=None, hinted={}, gone={"/sys/c": 1}, moved={"/sys/a": "/sys/b", "/sys/b": "/sys/a"})
+    before = {"/sys/a": "A", "/sys/b": "B", "/sys/c": "C", "/sys/d": "D"}
+    assert ready.who_is_where(before) == {"/sys/a": "B", "/sys/b": "A", "/sys/d": "D"}
+
+
+def test_a_hint_at_a_name_that_is_no_text_is_at_the_key_of_its_device(pending: Pending) -> None:
+    pending.hint(hint(Action.CHANGE, "/sys/devices/virtual/net/\udcff"), 10.0)
+    ready = pending.take(11.0)
+    assert ready is not None
+    assert ready.paths == frozenset({key_of("/sys/devices/virtual/net/\udcff")})

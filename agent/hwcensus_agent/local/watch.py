@@ -60,7 +60,7 @@ class Watcher:
         unannounced = Unannounced(settings.sysroot, self._hint, hal=lead.name == "hal")
         watch = Watch(
             sysroot=settings.sysroot, recheck_every=settings.recheck_s, known=self._census.paths,
-            checks=[unannounced.check],
+            checks=[lead.check, unannounced.check],
         )  # fmt: skip
         sources: list[Source] = [lead, *(make(watch) for make in SOURCES.values())]
         try:
@@ -103,10 +103,7 @@ class Watcher:
         stopped.cancel()
 
     async def _look_at(self, ready: Ready, *, quietly: bool = False) -> None:
-        identities, names = self._census.identities(), self._census.names()
-        for new, old in ready.moved.items():
-            if old in identities:
-                identities[new] = identities.pop(old)
+        identities, names = ready.who_is_where(self._census.identities_by_path), self._census.names()
         looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self._census.sight)
         glance = Glance(
             seen=looked.seen, paths=looked.paths, untold=looked.untold,
