@@ -56,6 +56,26 @@ def test_a_bluetooth_controller_has_an_address_where_the_kernel_shows_it_and_con
     assert "bluetooth_hci0_42" not in look(tree)
 
 
+@pytest.mark.parametrize(
+    "home, path, attribute, values",
+    [
+        ("class/input", f"{USB}/input/input4", "phys", ("usb-0000:00:14.0-1/input0", "usb-0000:00:14.0-2/input0")),
+        ("class/tty", f"{PCI}/tty/ttyS4", "iomem_base", ("0xF7D39000", "0xF7C40000")),
+        ("class/block", "devices/virtual/block/zram0", "backing_dev", ("/dev/sda5", "/dev/sdb5")),
+    ],
+    ids=["input", "serial port", "zram"],
+)
+def test_what_a_replug_or_a_reboot_deals_anew_is_a_handle(
+    tree: Tree, home: str, path: str, attribute: str, values: tuple[str, str]
+) -> None:
+    told = []
+    for value in values:
+        more = {"type": "4", "name": "x", "size": "8", "comp_algorithm": "[lzo] zstd", attribute: value}
+        tree.device(home, path, uevent="DEVTYPE=disk\n", **more)
+        told.append(document.survey(next(one for one in look(tree).values() if one.key == f"/sys/{path}").element))
+    assert document.kind_of_change(told[0], told[1]) == "renumbered"
+
+
 def test_hal_has_a_bluetooth_address_as_a_number(tmp_path: Path) -> None:
     hci = made("bluetooth", f"{USB}/bluetooth/hci0", bluetooth_hci__address=0x000272DEAD0F)
     assert by_hal(tmp_path, hci) == {"bluetooth.address": "00:02:72:de:ad:0f"}

@@ -64,7 +64,7 @@ class Zram(Capability):
     within: ClassVar[tuple[str, ...]] = ("block",)
 
     algorithm: str | None = optional("algorithm", WORD)
-    backing_device: str | None = optional("backing_device", doc="where pages go that do not compress")
+    backing_device: str | None = optional("backing_device", handle=True, doc="where pages go that do not compress")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ class Input(Capability):
     vendor: str | None = optional("id@vendor", HEX4)
     product: str | None = optional("id@product", HEX4)
     version: str | None = optional("id@version", HEX4)
-    phys: str | None = optional("phys")
+    phys: str | None = optional("phys", handle=True, doc="what it is plugged into, as the driver calls that")
     uniq: str | None = optional("uniq")
     node: str | None = optional("node", WORD, handle=True)
 

@@ -16,4 +16,4 @@ class Tty(Capability):
     type: str | None = optional("type", WORD, doc="usb, pci, platform (of the board), bluetooth: how it is attached")
     line: int | None = optional("line", NUMBER, handle=True, doc="number among the ports of its kind")
     uart: str | None = optional("uart", WORD, doc="8250, 16550A, …")
-    address: str | None = optional("address", WORD, doc="of its registers: I/O port or memory")
+    address: str | None = optional("address", WORD, handle=True, doc="of its registers: I/O port or memory")
