@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -169,6 +170,28 @@ def test_a_udevd_that_was_started_anew_is_a_gap_for_it_missed_what_happened_mean
             assert (source.group, ear.gaps) == ("udev", ["udevd-started"])
             ip("add hwc0 type bridge")
             await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
+        source.close()
+
+    asyncio.run(body())
+
+
+@in_namespace
+def test_a_socket_that_could_not_be_had_is_asked_for_until_it_can() -> None:
+    async def body() -> None:
+        source = UdevSource()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            source.start()
+            ear = Ear(source)
+            source.check()
+            assert (source.works, source.why_not, ear.gaps) == (False, "[Errno 24] Too many open files", [])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        source.check()
+        assert (source.works, ear.gaps) == (True, ["udevd-stopped"])
+        ip("add hwc0 type bridge")
+        await ear.until(lambda: ear.said(Action.ADD, "hwc0"))
         source.close()
 
     asyncio.run(body())

@@ -49,6 +49,7 @@ class UdevSource:
         return self._drain.overflows
 
     def start(self) -> None:
+        before = self.why_not
         self._control = _control()
         self.group = wanted_group()
         self.why_kernel = None if self.group == "udev" else f"no udevd runs here (nobody listens at {CONTROL})"
@@ -57,17 +58,17 @@ class UdevSource:
         except OSError as error:
             self.close()
             self.why_not = str(error)
-            logger.warning("no news of devices: %s", error)
+            if self.why_not != before:
+                logger.warning("no news of devices: %s", error)
             return
         self.works, self.why_not = True, None
         if self.why_kernel is not None:
             logger.warning("%s: the kernel's uevents lead, devices are taken as the kernel shows them", self.why_kernel)
 
     def attach(self, loop: AbstractEventLoop, on_hint: OnHint, on_gap: OnGap) -> None:
-        if self._monitor is None:
-            return
         self._loop, self._on_hint, self._on_gap = loop, on_hint, on_gap
-        loop.add_reader(self._monitor, self._drain)
+        if self._monitor is not None:
+            loop.add_reader(self._monitor, self._drain)
 
     def close(self) -> None:
         if self._monitor is not None:
@@ -99,14 +100,17 @@ class UdevSource:
         return due
 
     def check(self) -> None:
-        """Listen anew where that is due, which is a gap: what happened meanwhile must be looked for."""
-        loop = self._loop
-        if loop is None or not self.recheck():
+        """Listen anew where that is due, or did not work: a gap, for what happened meanwhile must be looked for."""
+        loop, listens = self._loop, self._monitor is not None
+        if loop is None or (listens and not self.recheck()):
             return
         on_hint, on_gap = self._on_hint, self._on_gap
-        self.close()
+        if listens:
+            self.close()
         self.start()
         self.attach(loop, on_hint, on_gap)
+        if not self.works:
+            return
         logger.info("udevd came, went or was started anew: events come from the group `%s` now", self.group)
         on_gap("udevd-started" if self.group == "udev" else "udevd-stopped")
 
