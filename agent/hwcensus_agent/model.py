@@ -39,7 +39,9 @@ class Model:
     def remembered(cls, spool: Spool) -> "Model | None":
         """The one by which the census was told; None where that is not known."""
         told = spool.remembered("model")
-        return None if told is None else cls(**json.loads(told))
+        known = {} if told is None else json.loads(told)
+        fields = {name: known[name] for name in ("facts", "kernel", "source") if name in known}
+        return cls(**fields) if len(fields) == 3 else None  # an agent of another version may have kept another form
 
     def remember(self, spool: Spool) -> None:
         spool.remember("model", json.dumps(asdict(self)))

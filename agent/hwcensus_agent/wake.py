@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from hwcensus.event import Evidence
 from hwcensus.instant import now
@@ -60,5 +60,6 @@ def _remembered(spool: Spool) -> Evidence:
     told = spool.remembered("evidence")
     if told is None:
         return Evidence()
-    fields = json.loads(told)
-    return Evidence(**fields | {"macs": tuple(fields["macs"])})
+    kept = json.loads(told)
+    known = {field.name: kept[field.name] for field in fields(Evidence) if field.name in kept}
+    return Evidence(**known | {"macs": tuple(kept.get("macs", ()))})

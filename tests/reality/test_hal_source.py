@@ -345,6 +345,24 @@ async def test_values_of_the_wrong_type_cost_their_facts_and_no_device(listener:
     assert "net_br1" not in devices
 
 
+async def test_an_error_of_our_own_while_following_is_a_failed_source_that_comes_back(
+    listener: Listener, hald: Hald, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(listener.devices, "take", None)
+        await hald.add(f"{PREFIX}net_br0", interface("br0", f"{NET}/br0"))
+        await listener.until_gap(STOPPED)
+    listener.source.check()
+    await listener.until_gap(STOPPED, STARTED)
+    assert f"{NET}/br0" in listener.devices.by_path
+
+
+async def test_a_path_that_leads_out_of_sysfs_is_no_path(listener: Listener, hald: Hald) -> None:
+    await hald.add(f"{PREFIX}net_br0", interface("br0", "/sys/devices/../../etc"))
+    await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
+    await listener.until((Action.ADD, f"{NET}/br1"))
+
+
 async def listing(*words: str) -> tuple[int, str, str]:
     """What `hwcensus-agent list` says."""
     process = await asyncio.create_subprocess_exec(

@@ -1,11 +1,13 @@
 """A spool knows whose it is: it keeps its host's id, and is set aside on another host."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from hwcensus.errors import ConfigError
 from hwcensus.event import Evidence
+from hwcensus_agent.model import Model
 from hwcensus_agent.spool import Spool
 from hwcensus_agent.wake import Awake, wake
 
@@ -44,3 +46,14 @@ def test_a_host_without_any_id_is_told_what_to_do(path: Path) -> None:
 
     with pytest.raises(ConfigError, match="id"):
         wake(None, Evidence(), none, lambda: Spool(path, limit=1 << 20))
+
+
+def test_what_a_newer_agent_remembered_besides_keeps_nobody_from_starting(path: Path) -> None:
+    start(path, HERE)
+    spool = Spool(path, limit=1 << 20)
+    kept = json.loads(spool.remembered("evidence") or "{}")
+    spool.remember("evidence", json.dumps(kept | {"of_tomorrow": "yes"}))
+    spool.remember("model", json.dumps({"facts": {}, "of_tomorrow": 1}))
+    assert Model.remembered(spool) is None
+    spool.close()
+    assert start(path, HERE).evidence == HERE

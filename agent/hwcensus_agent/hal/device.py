@@ -40,7 +40,7 @@ class HalDevice:
         if self.udi == COMPUTER:
             return DEVICES
         found = self.text("linux.sysfs_path")
-        if found is None or not found.startswith("/sys/"):
+        if found is None or not found.startswith("/sys/") or "/../" in f"{found}/":
             return None
         twin = _TWIN.fullmatch(found)
         return found if twin is None else twin[1]

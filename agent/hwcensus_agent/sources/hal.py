@@ -117,11 +117,13 @@ class HalSource:
 
     async def _serve(self, client: HalClient) -> None:
         """Follows one connection until it is gone."""
-        following = asyncio.ensure_future(self._follow(client))
+        following, closing = asyncio.ensure_future(self._follow(client)), asyncio.ensure_future(client.wait_closed())
         try:
-            why = await client.wait_closed()
+            await asyncio.wait({following, closing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             following.cancel()
+            closing.cancel()
+        why = closing.result() if closing.done() else f"following it failed: {following.exception()!r}"
         client.close()
         self._client = None
         self._lose(f"the bus: {why}")
