@@ -15,6 +15,7 @@ from tests.bench.figure import Figure
 #: Name → module and function; a benchmark is a file and a line.
 BENCHES: dict[str, tuple[str, str]] = {
     "enumerate": ("tests.bench.enumerate", "enumerate_figure"),
+    "enumerate-lab": ("tests.bench.lab", "enumerate_lab"),
     "latency": ("tests.bench.latency", "latency_figure"),
     "ingest-postgresql": ("tests.bench.ingest", "ingest_postgresql"),
     "ingest-sqlite": ("tests.bench.ingest", "ingest_sqlite"),

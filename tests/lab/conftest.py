@@ -59,13 +59,20 @@ def lab_of_this_run(lab_image: Image) -> Iterator[Lab]:
     with (
         tempfile.TemporaryDirectory(prefix="hwcensus-lab-") as folder,
         EmbeddedBroker() as broker,
-        Guest(lab_image, Path(folder), words, forward=[int(broker.address.rpartition(":")[2])]) as guest,
+        Guest(lab_image, Path(folder), words, first=hardware.FIRST, forward=[port_of(broker)]) as guest,
         Listener(broker.address, "events") as listener,
     ):
+        guest(f"fabric switch 0 1 2; fabric adapter 0; fabric adapter 1; fabric target host2 {hardware.INITIATOR}")
         lab = Lab(guest, listener, broker.address)
         lab.start_agent()
+        lab.sees("scsi_host1", fc__port="Online")
+        lab.sees("scsi_host2", fc__port="Online")
         said.append(f"guest up in {guest.booted_s:.0f} s, its {len(lab.census)} devices told in {lab.told_s:.0f} s")
         yield lab
+
+
+def port_of(broker: EmbeddedBroker) -> int:
+    return int(broker.address.rpartition(":")[2])
 
 
 @pytest.fixture

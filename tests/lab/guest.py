@@ -5,6 +5,7 @@ the same. The root disk is a throw-away layer over the image.
 """
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -78,7 +79,7 @@ class Guest:
 
     def python(self, *words: str) -> str:
         """A script that runs this interpreter, with this repository, inside."""
-        return f"{sys.executable} {' '.join(words)}"
+        return shlex.join([sys.executable, *words])
 
     def _answer(self) -> tuple[str, int]:
         """Output and status of the script that runs."""

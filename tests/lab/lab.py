@@ -19,7 +19,8 @@ SETTINGS = {
     "HWCENSUS_KAFKA_COMMANDS_TOPIC": "commands",
     "HWCENSUS_RUNTIME": "/run/hwcensus",
     "HWCENSUS_SPOOL_PATH": "/run/hwcensus/spool.db",
-    "HWCENSUS_PUBLISHER_HEARTBEAT_S": "1",
+    "HWCENSUS_PUBLISHER_HEARTBEAT_S": "0.3",  # each test ends with one
+    "HWCENSUS_CENSUS_DAMP_CHANGES": "1000000",  # or our marks would wait
     "HWCENSUS_LOG_LEVEL": "DEBUG",
 }
 
@@ -38,9 +39,12 @@ class Lab:
         """Returns when it has told all it sees."""
         begun, started = len(self._listener.hellos), time.monotonic()
         settings = " ".join(f"{name}={value}" for name, value in self._settings.items())
-        run = self.guest.python("-m hwcensus_agent.main run")
+        run = self.guest.python("-m", "hwcensus_agent.main", "run")
         (self.guest.folder / "agent.log").write_text("")
-        self.guest(f"(env {settings} {run}; echo it ended: $?) >/lab/agent.log 2>&1 & echo $! >/run/agent.pid")
+        self.guest(
+            f"(env {settings} {run} & echo $! >/run/agent.pid; ended=0; wait $! || ended=$?; "
+            "echo it ended: $ended) >/lab/agent.log 2>&1 &"
+        )
 
         def is_told() -> bool:
             assert "it ended: " not in self._log(), "the agent ended"
@@ -64,7 +68,7 @@ class Lab:
 
     def stop_agent(self) -> None:
         """A clean stop."""
-        self.guest("pkill -TERM -P $(cat /run/agent.pid); tail --pid=$(cat /run/agent.pid) -f /dev/null")
+        self.guest("kill $(cat /run/agent.pid); until grep -q 'it ended: 0' /lab/agent.log; do sleep 0.1; done")
 
     @property
     def census(self) -> dict[str, Known]:

@@ -31,6 +31,10 @@ class Known:
         return str(self.survey.frame["name"])
 
     @property
+    def parent(self) -> object:
+        return self.survey.frame.get("parent")
+
+    @property
     def facts(self) -> dict[str, object]:
         """Frame and facts by path."""
         return {**self.survey.frame, **self.survey.facts}
@@ -127,9 +131,11 @@ class Listener:
         if isinstance(event, Remove):
             assert former is not None
             assert event.name == former.name
+            assert all(one.parent != former.name for one in self._census.values()), f"{event.name} goes before its own"
             return Told("remove", former)
         assert event.identity not in self._census, f"{event.identity} is told of two devices"
         device = Known(event.identity, document.to_bytes(event.device), document.survey(event.device))
+        assert device.parent in {None, *self.census}, f"{device.name} comes before {device.parent}"
         self._census[event.identity] = device
         if isinstance(event, Change):
             return Told(event.kind, device, event.changed, event.was)

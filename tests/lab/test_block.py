@@ -5,6 +5,7 @@ import os
 from tests.lab.lab import Lab
 
 MIB = 1 << 20
+UNITS = ("scsi_3_0_0_0", "scsi_3_0_0_1", "scsi_generic_sg0", "scsi_generic_sg1", "block_sda", "block_sdb")
 
 
 def test_a_disk_behind_a_scsi_controller_is_known_by_its_wwid(lab: Lab) -> None:
@@ -19,6 +20,15 @@ def test_a_disk_behind_a_scsi_controller_is_known_by_its_wwid(lab: Lab) -> None:
     assert disk.device.facts.items() >= {"storage.serial": "LABLUN", "storage.size": 16 * MIB}.items()
     lab.guest.qmp.unplug("lun", drive="lun")
     lab.hears({"remove scsi_generic_sg0", "remove block_sda"}, "remove scsi_0_0_0_1", "remove scsi_target0_0_0")
+
+
+def test_hosts_of_software_come_with_all_their_units_and_go_with_them(lab: Lab) -> None:
+    lab.guest("modprobe scsi_debug add_host=1 num_tgts=1 max_luns=2 dev_size_mb=8")
+    lab.hears("add scsi_host3", "add scsi_target3_0_0", {f"add {name}" for name in UNITS})
+    assert [lab.census[name].facts["parent"] for name in ("block_sda", "block_sdb")] == ["scsi_3_0_0_0", "scsi_3_0_0_1"]
+    assert lab.census["scsi_host3"].facts["scsihost.proc_name"] == "scsi_debug"
+    lab.guest("rmmod scsi_debug")
+    lab.hears({f"remove {name}" for name in UNITS}, "remove scsi_target3_0_0", "remove scsi_host3")
 
 
 def test_a_disk_that_grows_is_a_change_of_its_size(lab: Lab) -> None:

@@ -48,7 +48,7 @@ def test_a_bond_takes_its_slaves_address_and_says_which_one_is_active(lab: Lab, 
     lab.sees("net_hwcbond", net__port=[dummy], net__active=dummy, net__link="up")
 
     lab.guest("ip link delete hwcbond")
-    lab.hears("remove net_hwcbond", f"facts {dummy}")
+    lab.hears({"remove net_hwcbond", f"facts {dummy}"})
     assert "net.master" not in lab.census[dummy].facts
 
 
@@ -62,9 +62,27 @@ def test_a_vlan_and_a_macvlan_name_what_they_are_on_and_go_with_it(lab: Lab) -> 
     }.items()  # fmt: skip
     lab.guest("ip link add link hwc0 name hwcmac type macvlan mode bridge")
     lab.hears("add net_hwcmac")
+    assert lab.census["net_hwcmac"].facts.items() >= {"macvlan.mode": "bridge", "macvlan.lower": "net_hwc0"}.items()
 
     lab.guest("ip link delete hwc0")
     lab.hears({"remove net_hwc0_5", "remove net_hwcmac", "remove net_hwc0"})
+
+
+def test_a_tunnel_says_its_number_and_port(lab: Lab) -> None:
+    lab.guest("ip link add hwcx type vxlan id 42 dstport 4789")
+    (tunnel,) = lab.hears("add net_hwcx")
+    assert tunnel.device.facts.items() >= {"driver": "vxlan", "vxlan.id": 42, "vxlan.port": 4789}.items()
+    lab.guest("ip link delete hwcx")
+    lab.hears("remove net_hwcx")
+
+
+def test_a_wireless_card_is_a_phy_and_an_interface_of_it(lab: Lab) -> None:
+    lab.guest("modprobe mac80211_hwsim radios=1")
+    lab.hears({"add ieee80211_phy0", "add net_wlan0", "add net_hwsim0"})
+    assert lab.census["net_wlan0"].identity == "net/mac/02:00:00:00:00:00"
+    assert lab.census["net_wlan0"].facts["80211.phy"] == "phy0"
+    lab.guest("rmmod mac80211_hwsim")
+    lab.hears({"remove ieee80211_phy0", "remove net_wlan0", "remove net_hwsim0"})
 
 
 def test_another_address_is_told_though_no_uevent_says_so(lab: Lab, dummy: str) -> None:

@@ -1,4 +1,4 @@
-"""PCI functions that are plugged in and out, change drivers, and make virtual ones of themselves."""
+"""PCI functions that are plugged in and out, change drivers, make virtual ones of themselves; cards of all sorts."""
 
 import re
 
@@ -68,3 +68,24 @@ def test_virtual_functions_come_and_go_and_their_physical_one_says_how_many(lab:
     lab.guest(f"echo 0 >/sys/bus/pci/devices/{NVME}/sriov_numvfs")  # of which the kernel says nothing on that function
     lab.hears(*(f"remove {function}" for function in functions))
     assert not {"pci.virt_functions", "pci.virt_function"} & lab.census["pci_0000_05_00_0"].state.keys()
+
+
+def test_an_nvme_drive_is_a_controller_and_its_namespace(lab: Lab) -> None:
+    lab.guest.qmp.drive("medium", 16 << 20)
+    lab.guest.qmp.plug("nvme", "ssd", bus="rp3", serial="LABNVME1", drive="medium")
+    lab.hears("add pci_0000_04_00_0", "add nvme_nvme1", {"add hwmon_hwmon1", "add block_nvme1n1"})
+    assert lab.census["nvme_nvme1"].identity == "nvme/serial/QEMU%20NVMe%20Ctrl:LABNVME1"
+    assert lab.census["block_nvme1n1"].identity.startswith("block/wwid/nvme.1b36-")
+    assert lab.census["block_nvme1n1"].facts.items() >= {"parent": "nvme_nvme1", "storage.size": 16 << 20}.items()
+
+    lab.guest.qmp.unplug("ssd", drive="medium")
+    lab.hears({"remove hwmon_hwmon1", "remove block_nvme1n1"}, "remove nvme_nvme1", "remove pci_0000_04_00_0")
+
+
+def test_a_sound_card_is_told_before_what_it_plays_and_records_with(lab: Lab) -> None:
+    nodes = ("sound_controlC1", "sound_pcmC1D0c", "sound_pcmC1D0p")
+    lab.guest("modprobe snd-dummy")
+    lab.hears("add sound_card1", {f"add {name}" for name in nodes})
+    assert {lab.census[name].facts["parent"] for name in nodes} == {"sound_card1"}
+    lab.guest("rmmod snd-dummy")
+    lab.hears({f"remove {name}" for name in nodes}, "remove sound_card1")
