@@ -487,3 +487,11 @@ def test_the_block_size_of_an_optical_drive_is_its_mediums_and_state(tree: Tree)
     found = facts(tree, "block_sda")
     assert found["removable.block_size"] == 2048
     assert not {"storage.block_size.logical", "storage.block_size.physical"} & set(found)
+
+
+def test_what_discs_a_drive_takes_is_unread_while_its_tray_is_open(tree: Tree) -> None:
+    disk(tree, size="8192", removable="1", device__type="5")
+    tree.udev("b8:0", ID_CDROM="1", ID_CDROM_CD="1", ID_CDROM_DVD="1")
+    assert facts(tree, "block_sda")["cdrom.discs"] == "dvd"
+    tree.udev("b8:0", ID_CDROM="1")
+    assert facts(tree, "block_sda")["device.unread"] == "cdrom.discs"

@@ -13,6 +13,7 @@ from hwcensus_agent.describe.description import Description
 from hwcensus_agent.describe.drive_ids import decoded, page
 from hwcensus_agent.describe.facts import Facts, From, first, flag, hal, number, stated, text, worked_out
 from hwcensus_agent.host import HostView
+from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.view import View
 
 SECTOR = 512
@@ -168,11 +169,13 @@ MEDIUM = Facts(
 
 @worked_out(udev="`ID_CDROM_…`, of its cdrom_id", hal="`storage.cdrom.…`")
 def discs(view: View, _: HostView) -> str | None:
-    known = (
+    known = [
         word
         for word, key in DISCS.items()
         if view.udev(f"ID_CDROM_{key}") == "1" or view.hal(f"storage.cdrom.{word}") is True
-    )
+    ]
+    if not known and view.udev("ID_CDROM") is not None and view.udev("ID_CDROM_CD") is None:
+        raise Unreadable(f"{view.syspath}: udev's cdrom_id could not ask the drive, as while its tray is open")
     return " ".join(known) or None
 
 
