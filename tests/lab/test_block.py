@@ -22,6 +22,26 @@ def test_a_disk_behind_a_scsi_controller_is_known_by_its_wwid(lab: Lab) -> None:
     lab.hears({"remove scsi_generic_sg0", "remove block_sda"}, "remove scsi_0_0_0_1", "remove scsi_target0_0_0")
 
 
+def test_a_disc_that_is_put_in_and_taken_out_is_a_state_of_its_drive(lab: Lab) -> None:
+    lab.guest.qmp.plug("scsi-cd", "cd", bus="scsi.0", lun=2)
+    lab.hears("add scsi_target0_0_0", "add scsi_0_0_0_2", {"add scsi_generic_sg0", "add block_sr0"})
+    assert lab.census["block_sr0"].state["removable.media"] is False
+    assert "dvd" in str(lab.census["block_sr0"].facts["cdrom.discs"])
+
+    lab.guest.qmp.drive("disc", 16 * MIB)
+    lab.guest.qmp("blockdev-open-tray", id="cd", force=True)
+    lab.guest.qmp("blockdev-insert-medium", **{"id": "cd", "node-name": "disc"})
+    lab.guest.qmp("blockdev-close-tray", id="cd")
+    lab.sees("block_sr0", removable__media=True, removable__size=16 * MIB, removable__block_size=2048)
+
+    lab.guest.qmp("blockdev-open-tray", id="cd", force=True)
+    lab.guest.qmp("blockdev-remove-medium", id="cd")
+    lab.guest.qmp("blockdev-close-tray", id="cd")
+    lab.sees("block_sr0", removable__media=False)
+    lab.guest.qmp.unplug("cd", drive="disc")
+    lab.hears({"remove scsi_generic_sg0", "remove block_sr0"}, "remove scsi_0_0_0_2", "remove scsi_target0_0_0")
+
+
 def test_hosts_of_software_come_with_all_their_units_and_go_with_them(lab: Lab) -> None:
     lab.guest("modprobe scsi_debug add_host=1 num_tgts=1 max_luns=2 dev_size_mb=8")
     lab.hears("add scsi_host3", "add scsi_target3_0_0", {f"add {name}" for name in UNITS})
