@@ -187,7 +187,7 @@ def create(name: str = "hwc0", command_id: str = "c1") -> Command:
         stream=STREAM,
         type="create",
         issued=now(),
-        expires=now() + timedelta(minutes=10),
+        expires=now() + timedelta(days=1),
         by="alice",
         device=document.parse(BRIDGE.format(name).encode()),
     )
