@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from hwcensus_agent.hal.bus import Bus
 from hwcensus_agent.hal.client import BUS, BUS_PATH, MANAGER, MANAGER_PATH, NAME
 from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.host import NO_SYSFS
-from hwcensus_agent.sources import Action, Hint
+from hwcensus_agent.settings import CensusSettings
+from hwcensus_agent.sources import Action, Hint, lead
 from hwcensus_agent.sources.hal import STARTED, STOPPED, HalSource
 from tests.fixtures.hald import PREFIX, Hald, interface, private_bus, recorded
 from tests.fixtures.process import program_environment
@@ -361,6 +363,24 @@ async def test_a_path_that_leads_out_of_sysfs_is_no_path(listener: Listener, hal
     await hald.add(f"{PREFIX}net_br0", interface("br0", "/sys/devices/../../etc"))
     await hald.add(f"{PREFIX}net_br1", interface("br1", f"{NET}/br1"))
     await listener.until((Action.ADD, f"{NET}/br1"))
+
+
+@pytest.mark.parametrize(
+    "group, leads", [("kernel", "hal"), ("kernel", "udev"), ("udev", "udev")], ids=["hald", "neither", "udevd"]
+)
+async def test_by_itself_udev_leads_where_it_runs_and_hal_where_only_that_does(
+    bus: str, monkeypatch: pytest.MonkeyPatch, group: str, leads: str
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus)
+    monkeypatch.setattr(lead, "SYSTEM_BUS", (Path(bus.partition("path=")[2].partition(",")[0]),))
+    monkeypatch.setattr(lead, "wanted_group", lambda: group)
+    devices = HalDevices()
+    async with AsyncExitStack() as running:
+        if (group, leads) != ("kernel", "udev"):
+            await running.enter_async_context(Hald(bus, recorded("lab-vm")))
+        found = await lead.find_lead(CensusSettings(), devices)
+        assert (found.name, bool(devices.by_path)) == (leads, leads == "hal")
+        found.close()
 
 
 async def listing(*words: str) -> tuple[int, str, str]:
