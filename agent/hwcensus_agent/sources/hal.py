@@ -32,7 +32,6 @@ class HalSource:
         """`devices` is kept up to date with what hald says."""
         self.works = False
         self.why_not: str | None = "not started"
-        self.losses = 0
         self._address, self._devices = address, devices
         #: Signals, and udis that are to be asked about as if one had come; the computer's for the whole list.
         self._signals: asyncio.Queue[Message | str] = asyncio.Queue()
@@ -210,7 +209,6 @@ class HalSource:
     def _lose(self, why: str) -> None:
         """From now on nothing is known to be gone, until hald is back."""
         if self.works:
-            self.losses += 1
             self._fail(why)
             self._tell_gap(STOPPED)
         self.why_not = why
