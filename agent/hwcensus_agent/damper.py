@@ -2,6 +2,7 @@
 
 What goes beyond the rate is held here, not in the spool: an agent that is killed finds the difference at its next
 start. A device's removal waits for nothing, unless it is one of too many: then one flapping is told, with its count.
+Nobody goes before his children have gone, nor comes before his parents have come, restless or not.
 """
 
 import logging
@@ -34,6 +35,8 @@ class Damper:
         self._burst, self._interval = burst, interval
         #: By identity, the one that ends next first.
         self._windows: dict[str, _Window] = {}
+        #: Identities of those in `_windows` that hold something.
+        self._holding: set[str] = set()
 
     def put(self, news: Iterable[News], at: float) -> list[News]:
         """What goes out now."""
@@ -52,6 +55,7 @@ class Damper:
     def flush(self) -> list[News]:
         """All that is held."""
         windows, self._windows = self._windows, {}
+        self._holding.clear()
         return _in_order([_together(window.held) for window in windows.values() if window.held])
 
     def _put(self, one: News, at: float) -> list[News]:
@@ -60,7 +64,7 @@ class Damper:
         window = self._windows.get(one.sight.identity)
         if window is None:
             if one.type == ADD:
-                return [*before, one]
+                return [*before, *self._relatives(one), one]
             window = self._windows[one.sight.identity] = _Window(at)
         if one.type != ADD:
             window.counts[sort] += one.stands_for or 1
@@ -68,8 +72,20 @@ class Damper:
             if not window.held and not window.restless:
                 logger.info("a device is restless and told of less often", extra={"device": one.sight.name})
             window.held.append(one)
+            self._holding.add(one.sight.identity)
             return before
-        return [*before, *self._let_go(one.sight.identity), one]
+        return [*before, *self._let_go(one.sight.identity), *self._relatives(one), one]
+
+    def _relatives(self, one: News) -> list[News]:
+        """What is held of those below a device that goes, or above one that comes."""
+        if one.type == CHANGE or not self._holding:
+            return []
+        held = {identity: self._windows[identity].held[-1].sight.path for identity in self._holding}
+        if one.type == REMOVE:
+            near = [identity for identity, path in held.items() if path.startswith(f"{one.sight.path}/")]
+        else:
+            near = [identity for identity, path in held.items() if one.sight.path.startswith(f"{path}/")]
+        return _in_order([self._let_go(identity) for identity in near])
 
     def _is_held(self, window: _Window, sort: str) -> bool:
         too_many = sort in window.restless or window.counts[sort] > self._burst
@@ -80,10 +96,12 @@ class Damper:
         if window is None or not window.held:
             return []
         held, window.held = window.held, []
+        self._holding.discard(identity)
         return _together(held)
 
     def _end(self, identity: str, at: float) -> list[News]:
         window = self._windows.pop(identity)
+        self._holding.discard(identity)
         restless = frozenset(sort for sort, count in window.counts.items() if count > self._burst)
         if restless:
             self._windows[identity] = _Window(at, restless)

@@ -132,7 +132,7 @@ class Live:
         try:
             looked = await asyncio.to_thread(self._look, ready.paths, identities, names, self.census.sight)
         except (OSError, HwcensusError) as error:
-            self._look_failed(error)
+            self._look_failed(error, ready)
             return
         self._note(
             Glance(
@@ -142,10 +142,13 @@ class Live:
         )  # fmt: skip
         self._look.remind(self.hint)
 
-    def _look_failed(self, error: Exception) -> None:
+    def _look_failed(self, error: Exception, ready: Ready) -> None:
         """The host could not be listed: nothing is concluded from that, and it is tried again."""
         logger.warning("a look failed; what was known stays", extra={"why": str(error)})
-        asyncio.get_running_loop().call_later(RETRY_S, self.look_again)
+        loop = asyncio.get_running_loop()
+        self._pending.put_back(ready, loop.time() + RETRY_S)
+        if ready.paths is None:
+            loop.call_later(RETRY_S, self.look_again)
 
     def _note(self, glance: Glance) -> None:
         self._tell(self._damper.put(self.census.see(glance), asyncio.get_running_loop().time()))

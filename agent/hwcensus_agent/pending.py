@@ -91,6 +91,16 @@ class Pending:
         self._everything = False
         return ready
 
+    def put_back(self, ready: Ready, at: float) -> None:
+        """What was taken and could not be looked at waits again, from `at` on; what was hinted since comes after it."""
+        for path in ready.paths or ready.hinted:
+            self._open(path, at)
+            self._windows[path].at = ready.hinted.get(path, self._windows[path].at)
+        self._gone.update(ready.gone)
+        later = {old: new for new, old in self._moved.items()}
+        for new, old in ready.moved.items():
+            self._moved[later.get(new, new)] = old
+
     def _closes(self, window: _Window) -> float:
         return min(window.last + self.quiet, window.first + self.longest)
 

@@ -108,6 +108,25 @@ def test_children_that_flap_with_their_parent_go_before_it_and_come_after_it() -
     ]  # fmt: skip
 
 
+def test_a_restless_child_has_gone_before_its_calm_parent_goes() -> None:
+    parent, child = bridge("br0"), replace(bridge("port"), path=f"{FOLDER}/br0/port")
+    restless = damper()
+    for number in range(BURST):
+        restless.put([news(REMOVE, child), news(ADD, child)], number)
+    out = restless.put([news(REMOVE, child), news(REMOVE, parent)], 10.0)
+    assert [f"{one.type} {one.sight.name}" for one in out] == ["remove net_port", "remove net_br0"]
+
+
+def test_a_restless_parent_has_come_before_its_calm_child_comes() -> None:
+    parent, child = bridge("br0"), replace(bridge("port"), path=f"{FOLDER}/br0/port")
+    restless = damper()
+    for number in range(BURST):
+        restless.put([news(REMOVE, parent), news(ADD, parent)], number)
+    assert restless.put([news(REMOVE, parent)], 10.0) == []
+    out = restless.put([news(ADD, parent), news(ADD, child)], 11.0)
+    assert [f"{one.type} {one.sight.name}" for one in out] == ["remove net_br0", "add net_br0", "add net_port"]
+
+
 #: (device, what happens, seconds until then); what cannot happen to a device that is there, or not, is left out.
 steps = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from([ADD, CHANGE, REMOVE]), st.sampled_from([0, 1, 25, 70])),

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,32 @@ async def test_what_is_left_out_for_a_short_time_is_looked_at_after_it(
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert look.asked == [frozenset({f"{FOLDER}/br0"})] * 2
+
+
+class FailingLook(SlowLook):
+    """Cannot list the host at the second look."""
+
+    def __call__(self, *words: Any, **more: Any) -> Looked:
+        looked = super().__call__(*words, **more)
+        if len(self.asked) == 2:
+            raise OSError("sysfs is away")
+        return looked
+
+
+async def test_what_a_source_said_before_a_look_that_failed_is_told_by_the_next(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwcensus_agent.live.RETRY_S", 0.0)
+    look = FailingLook()
+    look.go_on.set()
+    agent = live(spool, look)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    await agent.finish()
+    agent.hint(Hint(source="udev", action=Action.REMOVE, syspath=f"{FOLDER}/br0"))
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    await agent.finish()
+    await agent.finish()
+    assert [row.type for row in spool.next_rows(10)] == ["add", "remove", "add"]
 
 
 @pytest.mark.parametrize("action", [Action.ADD, Action.CHANGE, Action.REMOVE])

@@ -148,3 +148,15 @@ def test_a_hint_at_a_name_that_is_no_text_is_at_the_key_of_its_device(pending: P
     ready = pending.take(11.0)
     assert ready is not None
     assert ready.paths == frozenset({key_of("/sys/devices/virtual/net/\udcff")})
+
+
+def test_what_was_put_back_waits_and_is_one_with_what_came_since(pending: Pending) -> None:
+    pending.hint(hint(Action.MOVE, BR1, old=BR0), 10.0)
+    failed = pending.take(10.2)
+    assert failed is not None
+    pending.hint(hint(Action.MOVE, f"{BR1}x", old=BR1), 10.3)
+    pending.put_back(failed, 15.0)
+    ready = pending.take(20.0)
+    assert ready is not None
+    assert ready.moved == {f"{BR1}x": BR0}
+    assert ready.hinted[BR1] == failed.hinted[BR1]
