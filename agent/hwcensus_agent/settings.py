@@ -48,7 +48,7 @@ class CommandSettings:
     """Which commands are obeyed."""
 
     keys: Path = setting(Path("/etc/hwcensus/command-keys"), "public keys of the collector, one base64 line each")
-    policy: Path = setting(Path("/etc/hwcensus/policy.toml"), "what may be created and destroyed on this host")
+    policy: Path = setting(Path("/etc/hwcensus/policy.toml"), "what commands may do on this host")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from hwcensus.config import settings_of
+from hwcensus_agent.commands.policy import Policy
 
 COMPOSE = Path(__file__).resolve().parent.parent.parent / "compose"
 Service = Mapping[str, object]
@@ -87,12 +88,16 @@ def test_the_environment_has_only_settings_that_exist(services: Mapping[str, Ser
         assert given <= known
 
 
-def test_the_policy_as_shipped_allows_nothing_and_its_example_is_one() -> None:
+def test_the_policy_as_shipped_allows_nothing_and_its_examples_are_some(tmp_path: Path) -> None:
     text = (COMPOSE / "policy.toml").read_text()
     example = "\n".join(line[2:] for line in text.splitlines() if re.match(r"# (\[\[|\w+ = )", line))
 
     assert tomllib.loads(text) == {}
-    assert tomllib.loads(example)["allow"] == [{"class": "bridge", "actions": ["create", "destroy"], "names": ["hwc*"]}]
+    (tmp_path / "policy.toml").write_text(example)
+    allowed = Policy.load(tmp_path / "policy.toml")
+    assert allowed.allows("create", "bridge", "hwc0") is None
+    assert allowed.allows("create", "vport", "", parent="10000000c9831b9e", wwpn="5001438001234567") is None
+    assert allowed.allows("detach", "pci", "0000:3b:00.1") is None
 
 
 @pytest.mark.parametrize("program", ["agent", "collector"])

@@ -10,21 +10,32 @@ from hwcensus_agent.commands.policy import Policy
 BRIDGES = '[[allow]]\nclass = "bridge"\nactions = ["create", "destroy"]\nnames = ["hwc*", "lab-?"]\n'
 
 
+PARENT, WWPN = "10000000c9831b9e", "5001438001234567"
+VPORTS = '[[allow]]\nclass = "vport"\nactions = ["create", "destroy"]\n'
+
+
 def policy(tmp_path: Path, text: str) -> Policy:
     path = tmp_path / "policy.toml"
     path.write_text(text)
     return Policy.load(path)
 
 
-def test_without_a_file_nothing_is_allowed_and_the_text_names_what_is_missing(tmp_path: Path) -> None:
-    nothing = Policy.load(tmp_path / "policy.toml")
-    refusal = nothing.allows("create", "bridge", "hwc0")
-    assert refusal is not None
-    assert refusal.code == "not-allowed"
-    assert 'class = "bridge"' in refusal.text
-    assert '"create"' in refusal.text
-    assert str(tmp_path / "policy.toml") in refusal.text
-    assert nothing.creatable() == ()
+def test_without_a_file_vports_are_allowed_and_nothing_else_and_the_text_names_what_is_missing(tmp_path: Path) -> None:
+    default = Policy.load(tmp_path / "policy.toml")
+    for action in ("create", "destroy"):
+        assert default.allows(action, "vport", "", parent=PARENT, wwpn=WWPN) is None
+    assert default.creatable() == ("vport",)
+    for action, class_ in [("create", "bridge"), ("detach", "pci"), ("reattach", "usb"), ("detach", "vport")]:
+        refusal = default.allows(action, class_, "hwc0")
+        assert refusal is not None
+        assert refusal.code == "not-allowed"
+        assert f'class = "{class_}"' in refusal.text
+        assert f'"{action}"' in refusal.text
+        assert str(tmp_path / "policy.toml") in refusal.text
+
+
+def test_a_file_takes_the_place_of_what_holds_without_one(tmp_path: Path) -> None:
+    assert policy(tmp_path, BRIDGES).allows("create", "vport", "", parent=PARENT, wwpn=WWPN) is not None
 
 
 def test_an_empty_file_allows_nothing(tmp_path: Path) -> None:
@@ -54,12 +65,68 @@ def test_an_action_that_is_not_listed_is_not_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "limits, allowed",
+    [
+        ("", True),
+        ("parents = ['10000000c9']", True),
+        ("parents = ['0x10:00:00:00:C9']", True),
+        ("parents = ['10000000c9831b9e']", True),
+        ("parents = ['1000????c983*']", True),
+        ("parents = ['2']", False),
+        ("parents = ['c9831b9e']", False),
+        ("wwpns = ['50014380']", True),
+        ("wwpns = ['2', '50:01:43']", True),
+        ("wwpns = ['5001438001234568']", False),
+        ("wwpns = ['500143800123456?']", True),
+        ("parents = ['1']\nwwpns = ['5']", True),
+        ("parents = ['1']\nwwpns = ['1']", False),
+        ("parents = ['5']\nwwpns = ['5']", False),
+    ],
+)
+def test_a_vport_is_allowed_by_its_parent_and_by_how_its_wwpn_begins(
+    tmp_path: Path, limits: str, allowed: bool
+) -> None:
+    refusal = policy(tmp_path, f"{VPORTS}{limits}\n").allows("create", "vport", "", parent=PARENT, wwpn=WWPN)
+    assert (refusal is None) == allowed
+    if refusal is not None:
+        assert f"not {WWPN} under {PARENT}" in refusal.text
+
+
+def test_what_is_not_known_of_a_vport_fits_no_limit(tmp_path: Path) -> None:
+    limited = policy(tmp_path, VPORTS + "parents = ['1']\nwwpns = ['5']\n")
+    assert limited.allows("destroy", "vport", "host7", parent=None, wwpn=WWPN) is not None
+    assert limited.allows("destroy", "vport", "host7", parent=PARENT, wwpn=None) is not None
+    assert limited.allows("destroy", "vport", "host7", parent=PARENT, wwpn=WWPN) is None
+
+
+def test_devices_are_detached_only_where_their_class_and_name_are_listed(tmp_path: Path) -> None:
+    rules = '[[allow]]\nclass = "pci"\nactions = ["detach", "reattach"]\nnames = ["0000:3b:*"]\n'
+    allowed = policy(tmp_path, rules)
+    assert allowed.allows("detach", "pci", "0000:3b:00.1") is None
+    assert allowed.allows("detach", "pci", "0000:3c:00.0") is not None
+    assert allowed.allows("detach", "usb", "0000:3b:00.1") is not None
+    assert allowed.creatable() == ()
+
+
+def test_the_rule_that_allows_is_named_by_its_place(tmp_path: Path) -> None:
+    rule = policy(tmp_path, BRIDGES + VPORTS).rule("create", "vport", "", parent=PARENT, wwpn=WWPN)
+    assert rule is not None
+    assert rule.where.endswith("policy.toml: allow 2")
+
+
+@pytest.mark.parametrize(
     "text, said",
     [
         ("[[alow]]\n", "did you mean allow"),
         ("allow = 1\n", "two brackets"),
         ("[allow]\nclass = 'bridge'\n", "two brackets"),
-        (BRIDGES + "parents = ['x']\n", "'parents' is unknown"),
+        (BRIDGES + "parents = ['1']\n", "bridge: 'parents' is unknown"),
+        (BRIDGES + "parnets = ['1']\n", "did you mean parents"),
+        (VPORTS + "names = ['host*']\n", "vport: 'names' is unknown"),
+        (VPORTS + "wwpns = ['5001438g']\n", "5001438g"),
+        (VPORTS + "wwpns = ['']\n", "wwpns must be a list"),
+        (VPORTS.replace("destroy", "detach"), "actions of vport: 'detach' is unknown"),
+        (BRIDGES.replace("bridge", "pci"), "actions of pci: 'create' is unknown"),
         (BRIDGES.replace("bridge", "brigde"), "did you mean bridge"),
         (BRIDGES.replace("destroy", "destory"), "did you mean destroy"),
         (BRIDGES.replace('["hwc*", "lab-?"]', '"hwc*"'), "names must be a list"),

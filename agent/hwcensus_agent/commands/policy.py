@@ -1,12 +1,14 @@
-"""What this host allows to be made and taken away: the host has the last word, and says nothing may, by default.
+"""What this host allows to be made, taken away, detached and given back: the host has the last word.
 
-A TOML file of its own: `[[allow]] class = "bridge"; actions = ["create", "destroy"]; names = ["hwc*"]`, names being
-shell patterns for the kernel's name of the device. Who sent a command is not asked here: see `guard.py`.
+A TOML file of its own, `/etc/hwcensus/policy.toml`, of `[[allow]]` tables: a class, actions on it, and which devices.
+Without the file nothing is allowed but NPIV vports; a file says all, so that an empty one allows nothing.
+Who sent a command is not asked here: see `guard.py`.
 """
 
 import difflib
+import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,9 +17,21 @@ from typing import Self
 from hwcensus.creatable import CREATABLE
 from hwcensus.errors import ConfigError
 
-CREATE, DESTROY = "create", "destroy"
-_ACTIONS = (CREATE, DESTROY)
-_KEYS = ("class", "actions", "names")
+CREATE, DESTROY, DETACH, REATTACH = "create", "destroy", "detach", "reattach"
+#: The kernel deals the name of a vport (hostN), so that it is allowed by its WWNs; all others by their names.
+VPORT = "vport"
+
+#: Class → what may be done to its devices.
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys((*CREATABLE, VPORT), (CREATE, DESTROY)),
+    "pci": (DETACH, REATTACH),
+    "usb": (DETACH, REATTACH),
+}
+#: What a rule may say, of a vport and of the others.
+_BY_WWN, _BY_NAME = ("class", "actions", "parents", "wwpns"), ("class", "actions", "names")
+_KEYS = (*_BY_NAME, "parents", "wwpns")
+#: WWNs have 16 digits; a pattern needs no more than a star between each two.
+_WWN_PATTERN = re.compile(r"[0-9a-f*?]{1,33}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +44,30 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One `[[allow]]`: these actions on devices of this class with such names."""
+    """One `[[allow]]`: these actions on devices of this class with such names, under such parents, with such WWPNs.
+
+    `names`, `parents` and `wwpns` are shell patterns; each has to fit.
+    """
 
     class_: str
     actions: tuple[str, ...]
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ("*",)
+    parents: tuple[str, ...] = ("*",)
+    wwpns: tuple[str, ...] = ("*",)
+    where: str = "the default"
 
-    def names_it(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.names)
+    def fits(self, name: str, parent: str | None, wwpn: str | None) -> bool:
+        asked = ((name, self.names), (parent or "", self.parents), (wwpn or "", self.wwpns))
+        return all(any(fnmatchcase(text, pattern) for pattern in patterns) for text, patterns in asked)
+
+    def __str__(self) -> str:
+        if self.class_ != VPORT:
+            return f"names {', '.join(self.names)}"
+        return f"WWPNs {', '.join(self.wwpns)} under parents {', '.join(self.parents)}"
+
+
+#: What holds where there is no file: no executor makes a vport under a parent that does not report `max_npiv_vports`.
+DEFAULT = Rule(class_=VPORT, actions=(CREATE, DESTROY))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +79,14 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The policy in `path`; a file that does not exist allows nothing.
+        """The policy in `path`; the default where there is no such file.
 
         Raises ConfigError for a file that cannot be read, an unknown key, class or action.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return cls(source=str(path))
+            return cls(rules=(DEFAULT,), source=f"the default, there is no {path}")
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: {error}") from error
         _known(content, ("allow",), f"{path}")
@@ -65,21 +95,33 @@ class Policy:
             raise ConfigError(f"{path}: write [[allow]], with two brackets")
         return cls(rules=tuple(_rule(rule, f"{path}: allow {n}") for n, rule in enumerate(rules, 1)), source=str(path))
 
-    def allows(self, action: str, class_: str, name: str) -> Refusal | None:
-        """None where a rule allows it, else what is missing."""
-        fitting = [rule for rule in self.rules if rule.class_ == class_ and action in rule.actions]
-        if any(rule.names_it(name) for rule in fitting):
+    def allows(
+        self, action: str, class_: str, name: str, *, parent: str | None = None, wwpn: str | None = None
+    ) -> Refusal | None:
+        """None where a rule allows it, else what is missing. `parent` is a WWPN too; of a vport both are 16 digits."""
+        if self.rule(action, class_, name, parent=parent, wwpn=wwpn) is not None:
             return None
+        fitting = list(self._about(action, class_))
         if fitting:
-            patterns = ", ".join(pattern for rule in fitting for pattern in rule.names)
-            text = f"this host's policy ({self.source}) lets {class_} {action} only names {patterns}, not {name}"
+            asked = name if class_ != VPORT else f"{wwpn or '(none)'} under {parent or '(none)'}"
+            only = "; ".join(str(rule) for rule in fitting)
+            text = f"this host's policy ({self.source}) lets {class_} {action} only {only}, not {asked}"
         else:
             text = f'this host\'s policy ({self.source}) has no [[allow]] with class = "{class_}" and action "{action}"'
         return Refusal(code="not-allowed", text=text)
 
+    def rule(
+        self, action: str, class_: str, name: str, *, parent: str | None = None, wwpn: str | None = None
+    ) -> Rule | None:
+        """The first that allows it."""
+        return next((rule for rule in self._about(action, class_) if rule.fits(name, parent, wwpn)), None)
+
     def creatable(self) -> tuple[str, ...]:
         """The classes of which something may be created: what `hello` says."""
         return tuple(sorted({rule.class_ for rule in self.rules if CREATE in rule.actions}))
+
+    def _about(self, action: str, class_: str) -> Iterator[Rule]:
+        return (rule for rule in self.rules if rule.class_ == class_ and action in rule.actions)
 
 
 def _rule(table: object, where: str) -> Rule:
@@ -89,10 +131,25 @@ def _rule(table: object, where: str) -> Rule:
     class_ = table.get("class")
     if not isinstance(class_, str):
         raise ConfigError(f"{where}: class must be a string")
-    _known([class_], CREATABLE, f"{where}: class")
+    _known([class_], ACTIONS, f"{where}: class")
     actions = _strings(table, "actions", where)
-    _known(actions, _ACTIONS, f"{where}: actions")
-    return Rule(class_=class_, actions=actions, names=_strings(table, "names", where))
+    _known(actions, ACTIONS[class_], f"{where}: actions of {class_}")
+    _known(table, _BY_WWN if class_ == VPORT else _BY_NAME, f"{where}: {class_}")
+    if class_ == VPORT:
+        parents, wwpns = (_wwns(table, key, where) for key in ("parents", "wwpns"))
+        return Rule(class_=class_, actions=actions, parents=parents, wwpns=wwpns, where=where)
+    return Rule(class_=class_, actions=actions, names=_strings(table, "names", where), where=where)
+
+
+def _wwns(table: dict[str, object], key: str, where: str) -> tuple[str, ...]:
+    """Prefixes of WWNs, or patterns, in any of the ways that people write WWNs in; any where the key is not given."""
+    if key not in table:
+        return ("*",)
+    patterns = [text.lower().removeprefix("0x").replace(":", "") for text in _strings(table, key, where)]
+    for pattern in patterns:
+        if not _WWN_PATTERN.fullmatch(pattern):
+            raise ConfigError(f"{where}: {key}: {pattern!r} is no beginning of a WWN (hex digits, ':', '*' and '?')")
+    return tuple(pattern if set(pattern) & set("*?") or len(pattern) == 16 else f"{pattern}*" for pattern in patterns)
 
 
 def _strings(table: dict[str, object], key: str, where: str) -> tuple[str, ...]:

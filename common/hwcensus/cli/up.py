@@ -35,6 +35,10 @@ POLICY = """\
 class = "bridge"
 actions = ["create", "destroy"]
 names = ["hwc*"]
+
+[[allow]]
+class = "vport"
+actions = ["create", "destroy"]
 """
 
 
