@@ -3,7 +3,8 @@
 import pytest
 
 from hwcensus import document
-from hwcensus.creatable import check_interface_name, creatable_type, read_creation
+from hwcensus.creatable import creatable_type, read_creation
+from hwcensus.creatable.interface_name import check_interface_name
 from hwcensus.errors import InvalidDocument
 
 BRIDGE = (
@@ -36,9 +37,10 @@ def test_a_bridge_may_say_that_it_is_ethernet_and_of_the_computer() -> None:
         (bridge(".."), "bad-name"),
         (bridge(more="<parent>pci_0000_00_03_0</parent>"), "bad-parent"),
         (bridge(facts="<address>02:00:00:00:00:01</address>"), "bad-creation"),
-        (bridge(more="<capability type='net'><interface>x</interface></capability>"), "bad-creation"),
+        (bridge(more="<capability type='net'><interface>x</interface></capability>"), "several-capabilities"),
         (bridge(more="<key>/sys/x</key>"), "schema"),
-        (b"<device/>", "schema"),
+        (b"<device/>", "no-capability"),
+        (b"<device><capability/></device>", "not-creatable"),
         (b"<device><capability type='net'><interface>x</interface></capability></device>", "not-creatable"),
         (b"<device>", "not-xml"),
         (b"<!DOCTYPE device><device/>", "doctype"),

@@ -218,7 +218,7 @@ REFUSED = (
     ("<device>", 422, "not-xml"),
     ("", 422, "not-xml"),
     ("<!DOCTYPE device><device/>", 422, "doctype"),
-    ("<device><capability type='disk'/></device>", 422, "schema"),
+    ("<device><capability type='disk'/></device>", 422, "not-creatable"),
     ("<device><capability type='net'><interface>eth7</interface></capability></device>", 422, "not-creatable"),
     (
         "<device><capability type='net'><interface>hwc0123456789012</interface><capability type='bridge'/>"

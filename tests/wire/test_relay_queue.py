@@ -111,7 +111,7 @@ def test_a_host_may_be_called_by_its_name(engine: Engine) -> None:
     "document, code",
     [
         (b"<device", "not-xml"),
-        (b"<device/>", "schema"),
+        (b"<device/>", "no-capability"),
         (bridge("hwc0-is-far-too-long"), "name-too-long"),
         (bridge("hwc%d"), "bad-name"),
         (b"<device><capability type='net'><interface>x</interface></capability></device>", "not-creatable"),
