@@ -18,7 +18,7 @@ class Command:
     """One order to one host, valid until `expires`, for the stream the host had when it was queued.
 
     `device` is the creation document of a create, `name` and `identity` the target of a destroy, detach or reattach,
-    `want` and `identities` what a resync asks for.
+    `driver` the one that a detach gives the device to, `want` and `identities` what a resync asks for.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Command:
     require: str | None = None
     persistent: bool | None = None
     force: bool | None = None
+    driver: str | None = None
     want: str | None = None
     identity: str | None = None
     name: str | None = child(None)

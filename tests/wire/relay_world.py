@@ -1,5 +1,6 @@
 """A database with one host in it, as relay tests need it. Not a test."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,16 +48,26 @@ def set_host(engine: Engine, host: str = HOST, **values: object) -> None:
         connection.execute(update(tables.host).where(tables.host.c.id == host).values(values))
 
 
-def add_device(connection: Connection, name: str, identity: str, *, present: bool = True) -> None:
-    """A bridge in the inventory."""
+def add_device(
+    connection: Connection,
+    name: str,
+    identity: str,
+    *,
+    present: bool = True,
+    bus: str | None = None,
+    types: Sequence[str] = ("net", "bridge"),
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    """A device in the inventory, by default a bridge."""
     then = datetime(2026, 11, 23, tzinfo=UTC)
     row = connection.execute(
         insert(tables.device).values(
-            host=HOST, identity=identity, present=present, name=name, facts={}, state={}, xml=b"<device/>",
-            digest=bytes(32), state_hash=bytes(32), version=1, seq=1, first_seen=then, changed_at=then,
+            host=HOST, identity=identity, present=present, name=name, bus=bus, facts=facts or {}, state={},
+            xml=b"<device/>", digest=bytes(32), state_hash=bytes(32), version=1, seq=1, first_seen=then,
+            changed_at=then,
         ).returning(tables.device.c.id)
     ).scalar_one()  # fmt: skip
-    for type_ in ("net", "bridge"):
+    for type_ in types:
         connection.execute(insert(tables.capability).values(device=row, type=type_))
 
 

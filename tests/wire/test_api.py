@@ -68,6 +68,9 @@ ERRORS = (
     ("POST", "/v1/commands/nix/cancel", 404, "unknown-command"),
     ("GET", "/v1/documents/0000", 404, "unknown-document"),
     ("DELETE", "/v1/hosts/web17/devices/net_eth1", 404, "unknown-device"),
+    ("POST", "/v1/hosts/web17/devices/net_eth1/detach", 404, "unknown-device"),
+    ("POST", "/v1/hosts/web17/devices/net_hwc0/detach", 409, "not-detachable"),
+    ("POST", "/v1/hosts/web17/devices/net_hwc0/reattach?driver=e1000e", 400, "unknown-parameter"),
 )
 
 
@@ -198,6 +201,14 @@ def test_destroying_is_answered_with_where_to_follow_it(http: httpx.Client) -> N
     assert answer.status_code == 202
     assert http.get(answer.headers["location"]).json()["identity"] == "net/place/net_hwc0"
     assert [one["type"] for one in http.get("/v1/commands?host=web17").json()["items"]] == ["destroy"]
+
+
+def test_a_driver_is_ordered_to_let_go_and_the_hosts_own_to_take_it_again(http: httpx.Client) -> None:
+    for device, type_ in (("pci_0000_00_1f_3", "detach"), ("pci%2Fplace%2Fpci_0000_00_1f_3", "reattach")):
+        answer = http.post(f"/v1/hosts/web17/devices/{device}/{type_}")
+        assert answer.status_code == 202
+        told = http.get(answer.headers["location"]).json()
+        assert (told["type"], told["identity"], told["subject"]) == (type_, "pci/place/pci_0000_00_1f_3", "pci")
 
 
 def test_a_conflict_is_ended_by_a_person(census: World, http: httpx.Client) -> None:

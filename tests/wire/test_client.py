@@ -71,6 +71,15 @@ def test_commands_are_ordered_and_ended(client: Client) -> None:
     assert [one.type for one in client.commands(host="web17")] == ["destroy", "create"]
 
 
+def test_orders_about_a_device_say_how(client: Client) -> None:
+    pci = client.host("web17").lookup_by_name("pci_0000_00_1f_3")
+    assert [pci.detach(driver="pci-stub").type, pci.reattach(force=True).type] == ["detach", "reattach"]
+    bridge = client.host("web17").lookup_by_name("net_hwc0")
+    assert bridge.destroy(force=True).type == "destroy"
+    made = client.host("web17").create_device(BRIDGE.format("hwc8"), persistent=True, force=True, valid=60)
+    assert (made.expires - made.issued).total_seconds() == 60
+
+
 def test_failures_are_our_errors_with_code_and_nearest(client: Client) -> None:
     with pytest.raises(NotFound) as unknown:
         client.host("web71")

@@ -15,7 +15,7 @@ from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.inventory import commands as inventory
 from hwcensus_collector.relay.ends import abandon, cancel
-from hwcensus_collector.relay.queue import queue_create, queue_destroy
+from hwcensus_collector.relay.queue import Request, queue_create, queue_order
 from tests.wire.relay_world import (
     HOST,
     SETTINGS,
@@ -54,9 +54,16 @@ def body(engine: Engine, command_id: str) -> bytes:
     return raw
 
 
-def destroy(engine: Engine, device: str, **more: object) -> inventory.Command:
+def order(
+    engine: Engine, type_: str, device: str, *, force: bool = False, driver: str | None = None, key: str | None = None
+) -> inventory.Command:
+    request = Request(actor="alice", door="api", idempotency_key=key, expires_in=None)
     with writing(engine) as connection:
-        return queue_destroy(connection, SETTINGS, HOST, device, actor="alice", **more)  # type: ignore[arg-type]
+        return queue_order(connection, SETTINGS, type_, HOST, device, request=request, force=force, driver=driver)
+
+
+def destroy(engine: Engine, device: str, key: str | None = None) -> inventory.Command:
+    return order(engine, "destroy", device, key=key)
 
 
 def refused(engine: Engine, document: bytes = b"", **more: object) -> HwcensusError:
@@ -84,6 +91,13 @@ def test_the_bytes_that_will_be_signed_are_a_command_that_agents_can_read(engine
     assert order.expires == queued.expires
     assert order.device is not None
     assert order.device.findtext("capability/interface") == "hwc0"
+
+
+def test_what_a_create_may_ask_for_stands_in_the_bytes(engine: Engine) -> None:
+    with writing(engine) as connection:
+        queued = queue_create(connection, SETTINGS, HOST, bridge(), actor="alice", persistent=True, force=True)
+    order = read_command(body(engine, queued.id))
+    assert (order.persistent, order.force, order.require) == (True, True, None)
 
 
 def test_a_parent_is_completed_by_its_identity(engine: Engine) -> None:
@@ -180,6 +194,55 @@ def test_devices_that_are_unknown_or_gone_are_not_destroyed(engine: Engine) -> N
     assert gone.value.code == "device-gone"
 
 
+@pytest.mark.parametrize("type_, driver", [("detach", None), ("detach", "pci-stub"), ("reattach", None)])
+def test_a_device_is_given_to_another_driver_by_name_and_identity(
+    engine: Engine, type_: str, driver: str | None
+) -> None:
+    with writing(engine) as connection:
+        add_device(connection, "pci_0000_00_03_0", "pci/place/a", bus="pci", types=("pci",))
+    queued = order(engine, type_, "pci_0000_00_03_0", driver=driver)
+    sent = read_command(body(engine, queued.id))
+    assert (sent.type, sent.name, sent.identity) == (type_, "pci_0000_00_03_0", "pci/place/a")
+    assert (sent.driver, sent.force, queued.subject) == (driver, None, "pci")
+
+
+DEVICES: dict[str, dict[str, Any]] = {
+    "net_hwc0": {},
+    "usb_1-1:1.0": {"bus": "usb", "types": ("usb_interface",)},
+    "usb_1-1": {"bus": "usb"},
+    "pci_bridge": {"bus": "pci", "facts": {"pci.bridge.type": "pci"}},
+    "pci_vga": {"bus": "pci", "facts": {"pci.boot_vga": True}},
+    "pci_nic": {"bus": "pci"},
+}
+
+
+@pytest.mark.parametrize(
+    "device, driver, code",
+    [
+        ("net_hwc0", None, "not-detachable"),
+        ("usb_1-1:1.0", None, "not-detachable"),
+        ("usb_1-1", "vfio-pci", "bad-driver"),
+        ("pci_nic", "../evil", "bad-driver"),
+        ("pci_nic", "", "bad-driver"),
+        ("pci_bridge", None, "is-bridge"),
+        ("pci_vga", None, "boot-vga"),
+        ("net_hwc1", None, "device-gone"),
+        ("net_hwc9", None, "unknown-device"),
+    ],
+)
+def test_what_the_inventory_shows_cannot_be_detached_is_refused(
+    engine: Engine, device: str, driver: str | None, code: str
+) -> None:
+    if device in DEVICES and device != "net_hwc0":
+        with writing(engine) as connection:
+            add_device(connection, device, f"x/place/{device}", **DEVICES[device])
+    with pytest.raises(HwcensusError) as error:
+        order(engine, "detach", device, driver=driver)
+    assert error.value.code == code
+    if code in ("is-bridge", "boot-vga"):
+        assert order(engine, "detach", device, force=True).state == "queued"
+
+
 def test_the_same_request_with_the_same_key_is_one_command(engine: Engine) -> None:
     first, second = (queue(engine, idempotency_key="k1") for _ in range(2))
     assert first == second
@@ -187,13 +250,13 @@ def test_the_same_request_with_the_same_key_is_one_command(engine: Engine) -> No
         queue(engine, "hwc7", idempotency_key="k1")
     assert error.value.code == "idempotency-key-reused"
     with pytest.raises(Refused):
-        destroy(engine, "net_hwc0", idempotency_key="k1")
+        destroy(engine, "net_hwc0", key="k1")
 
 
 def test_a_repeated_request_is_answered_even_where_the_host_has_changed_since(engine: Engine) -> None:
-    first = destroy(engine, "net_hwc0", idempotency_key="k1")
+    first = destroy(engine, "net_hwc0", key="k1")
     set_host(engine, retired_at=now())
-    assert destroy(engine, "net_hwc0", idempotency_key="k1").id == first.id
+    assert destroy(engine, "net_hwc0", key="k1").id == first.id
 
 
 def test_many_at_once_get_numbers_one_after_the_other_and_one_key_makes_one_row(engine: Engine) -> None:

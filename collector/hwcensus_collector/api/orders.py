@@ -1,9 +1,10 @@
-"""POST and DELETE of devices: they queue a command and answer 202 with where to follow it; and `host accept`."""
+"""POST and DELETE of devices, and giving them to another driver: each queues a command and answers 202 with where to
+follow it; and `host accept`."""
 
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from sqlalchemy import insert
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from hwcensus.errors import InvalidDocument, Refused
 from hwcensus.instant import now
 from hwcensus_collector.api.answer import answer
-from hwcensus_collector.api.context import Actor, Context
+from hwcensus_collector.api.context import Actor, ApiContext, Context
 from hwcensus_collector.ingest import fold
 from hwcensus_collector.ingest.intake import Intake
 from hwcensus_collector.inventory.commands import Command
@@ -27,6 +28,15 @@ MAX_BODY = 1024 * 1024
 
 Key = Annotated[str | None, Header(description="makes a repetition of the same order harmless")]
 Valid = Annotated[float | None, Query(description="seconds until the order expires", ge=0, le=1e8)]
+Force = Annotated[bool, Query(description="also where it is in use, or the host would not by itself")]
+
+
+async def _asked(actor: Actor, idempotency_key: Key = None, valid: Valid = None) -> queue.Request:
+    expires_in = None if valid is None else timedelta(seconds=valid)
+    return queue.Request(actor=actor, door="api", idempotency_key=idempotency_key, expires_in=expires_in)
+
+
+Asked = Annotated[queue.Request, Depends(_asked)]
 
 
 @router.post("/devices", response_model=Command, status_code=202)
@@ -35,10 +45,10 @@ async def create(
     context: Context,
     request: Request,
     host: str,
-    actor: Actor,
-    idempotency_key: Key = None,
-    valid: Valid = None,
+    asked: Asked,
     require: Annotated[str | None, Query(description="online: undone where it does not become so")] = None,
+    persistent: Annotated[bool, Query(description="the host makes it again at every boot")] = False,
+    force: Annotated[bool, Query(description="also where the way to Kafka may be lost")] = False,
 ) -> Response:
     """Orders that the device of the document in the body be created."""
     body = await read_body(request)
@@ -50,43 +60,58 @@ async def create(
                 context.settings.commands,
                 host,
                 body,
-                actor=actor,
-                idempotency_key=idempotency_key,
-                expires_in=_seconds(valid),
+                actor=asked.actor,
+                idempotency_key=asked.idempotency_key,
+                expires_in=asked.expires_in,
                 require=require,
+                persistent=persistent,
+                force=force,
             )
 
     return _accepted(await run_in_threadpool(queued))
 
 
 @router.delete("/devices/{device:path}", response_model=Command, status_code=202)
-def destroy(
+def destroy(*, context: Context, host: str, device: str, asked: Asked, force: Force = False) -> Response:
+    """Orders that a device be destroyed."""
+    return _ordered(context, "destroy", host, device, asked, force=force)
+
+
+@router.post("/devices/{device:path}/detach", response_model=Command, status_code=202)
+def detach(
     *,
     context: Context,
     host: str,
     device: str,
-    actor: Actor,
-    idempotency_key: Key = None,
-    valid: Valid = None,
-    force: Annotated[bool, Query(description="also where it is in use")] = False,
+    asked: Asked,
+    force: Force = False,
+    driver: Annotated[str | None, Query(description="who gets it; for PCI vfio-pci where none is named")] = None,
 ) -> Response:
-    """Orders that a device be destroyed."""
+    """Orders that the host's driver let go of a PCI or USB device."""
+    return _ordered(context, "detach", host, device, asked, force=force, driver=driver)
+
+
+@router.post("/devices/{device:path}/reattach", response_model=Command, status_code=202)
+def reattach(*, context: Context, host: str, device: str, asked: Asked, force: Force = False) -> Response:
+    """Orders that the host's own driver take a device again."""
+    return _ordered(context, "reattach", host, device, asked, force=force)
+
+
+def _ordered(
+    context: ApiContext,
+    type_: str,
+    host: str,
+    device: str,
+    asked: queue.Request,
+    *,
+    force: bool,
+    driver: str | None = None,
+) -> Response:
+    settings = context.settings.commands
     with context.writing() as connection:
-        command = queue.queue_destroy(
-            connection,
-            context.settings.commands,
-            host,
-            device,
-            actor=actor,
-            idempotency_key=idempotency_key,
-            expires_in=_seconds(valid),
-            force=force,
+        return _accepted(
+            queue.queue_order(connection, settings, type_, host, device, request=asked, force=force, driver=driver)
         )
-    return _accepted(command)
-
-
-def _seconds(valid: float | None) -> timedelta | None:
-    return None if valid is None else timedelta(seconds=valid)
 
 
 @router.post("/accept", response_model=Host)

@@ -16,8 +16,16 @@ from hwcensus.errors import InvalidDocument, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory import commands as inventory
+from hwcensus_collector.inventory.device import Device
 from hwcensus_collector.relay.lifecycle import State
-from hwcensus_collector.relay.ready import ReadyHost, fill_parent, present_device, ready_host, require_creatable
+from hwcensus_collector.relay.ready import (
+    ReadyHost,
+    fill_parent,
+    present_device,
+    ready_host,
+    require_creatable,
+    require_detachable,
+)
 from hwcensus_collector.relay.steps import Moved, Step, audit, note, take_turn
 from hwcensus_collector.relay.uuid7 import uuid7
 from hwcensus_collector.settings import CommandSettings
@@ -50,6 +58,8 @@ def queue_create(
     idempotency_key: str | None = None,
     expires_in: timedelta | None = None,
     require: str | None = None,
+    persistent: bool = False,
+    force: bool = False,
 ) -> inventory.Command:
     """Queues the creation of the device that a document describes, on the host of this id or name.
 
@@ -62,46 +72,60 @@ def queue_create(
     creation = read_creation(document)
     type_ = creatable_type(creation)
     _check_require(type_, require)
-    digest = _digest("create", host, document.decode(errors="replace"), str(require), str(expires_in))
+    flags = (str(require), str(persistent), str(force))
+    digest = _digest("create", host, document.decode(errors="replace"), *flags, str(expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
     require_creatable(ready, type_)
     fill_parent(connection, ready, creation)
-    command = replace(_command(ready, settings, "create", request), require=require, device=creation)
+    command = replace(
+        _command(ready, settings, "create", request),
+        require=require,
+        persistent=persistent or None,
+        force=force or None,
+        device=creation,
+    )
     return _queue(connection, command, type_, request, digest)
 
 
-def queue_destroy(
+def queue_order(
     connection: Connection,
     settings: CommandSettings,
+    type_: str,
     host: str,
     device: str,
     *,
-    actor: str,
-    door: str = "api",
-    idempotency_key: str | None = None,
-    expires_in: timedelta | None = None,
+    request: Request,
     force: bool = False,
+    driver: str | None = None,
 ) -> inventory.Command:
-    """Queues the removal of a device, by name or identity. Raises as `queue_create` does, and what `present_device`
-    raises."""
-    request = Request(actor=actor, door=door, idempotency_key=idempotency_key, expires_in=expires_in)
-    digest = _digest("destroy", host, device, str(force), str(expires_in))
+    """Queues what is done to a device that is there, by name or identity: `destroy`, `detach` (to `driver`) or
+    `reattach`. Raises as `queue_create` does, and what `present_device` and `require_detachable` raise."""
+    digest = _digest(type_, host, device, str(force), str(driver), str(request.expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
     target = present_device(connection, ready, device)
+    if type_ != "destroy":
+        require_detachable(target, driver, force=force)
     command = replace(
-        _command(ready, settings, "destroy", request),
+        _command(ready, settings, type_, request),
         identity=target.identity,
         name=target.name,
         force=force or None,
+        driver=driver,
     )
-    subject = next((type_ for type_ in CREATABLE if type_ in target.capabilities), None)
-    return _queue(connection, command, subject, request, digest)
+    return _queue(connection, command, _subject(target, type_), request, digest)
+
+
+def _subject(target: Device, type_: str) -> str | None:
+    """What the command is about: a creatable class, or the bus of what is given to another driver."""
+    if type_ != "destroy":
+        return target.bus
+    return next((creatable for creatable in CREATABLE if creatable in target.capabilities), None)
 
 
 def _begin(connection: Connection, request: Request, digest: bytes) -> inventory.Command | None:

@@ -1,11 +1,12 @@
 """Whether a host can be commanded now, and the device on it that a command names, by what the inventory knows."""
 
+import re
 from dataclasses import dataclass
 
 from lxml import etree
 from sqlalchemy import Connection, select
 
-from hwcensus.errors import Refused
+from hwcensus.errors import Refused, UsageError
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.device import Device
 from hwcensus_collector.inventory.hosts import host_id
@@ -13,6 +14,10 @@ from hwcensus_collector.inventory.lookup import find_device
 
 #: Seconds by which an agent's clock may be off: it judges deadlines by its own.
 CLOCK_SKEW_LIMIT = 30.0
+#: Buses whose devices can be taken from their driver.
+DETACHABLE = ("pci", "usb")
+#: Names of drivers: those of modules, and a few with a blank or a slash that nobody is given to.
+_MODULE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +78,17 @@ def fill_parent(connection: Connection, host: ReadyHost, creation: etree._Elemen
     if given not in (None, found.identity):
         raise Refused(f"the parent {parent.text} is {found.identity}, not {given}", code="device-changed")
     parent.set("identity", found.identity)
+
+
+def require_detachable(target: Device, driver: str | None, *, force: bool) -> None:
+    """Whether a device can be taken from its driver, as far as its facts say. Raises Refused (`not-detachable`,
+    `is-bridge`, `boot-vga`), UsageError (`bad-driver`)."""
+    if target.bus not in DETACHABLE or "usb_interface" in target.capabilities:
+        whole = f"; name {target.parent}" if "usb_interface" in target.capabilities else ""
+        raise Refused(f"{target.name} is no PCI function and no USB device{whole}", code="not-detachable")
+    if driver is not None and (target.bus != "pci" or not _MODULE.fullmatch(driver)):
+        raise UsageError(f"{target.name} cannot be given to a driver {driver!r}", code="bad-driver")
+    if not force and target.facts.get("pci.bridge.type") is not None:
+        raise Refused(f"{target.name} is a bridge, all below it would go; force does it", code="is-bridge")
+    if not force and target.facts.get("pci.boot_vga") is True:
+        raise Refused(f"{target.name} shows the console; force takes it all the same", code="boot-vga")

@@ -76,6 +76,6 @@ COLUMNS = (
     ),
     Column[Command](title="code", value=lambda one: one.code),
     Column[Command](title="text", value=lambda one: one.text),
-    Column[Command](title="by", value=lambda one: one.told.get("by")),
+    Column[Command](title="by", value=lambda one: one.by),
     Column[Command](title="expires", value=lambda one: one.expires),
 )

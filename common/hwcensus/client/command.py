@@ -52,6 +52,8 @@ class Command:
     name: str | None
     code: str | None
     text: str | None
+    by: str
+    issued: datetime
     expires: datetime
     #: Names of the devices that it made.
     produced: tuple[str, ...]
@@ -71,6 +73,8 @@ class Command:
             name=members.optional_text("name"),
             code=members.optional_text("code"),
             text=members.optional_text("text"),
+            by=members.text("by"),
+            issued=members.instant("issued"),
             expires=members.instant("expires"),
             produced=tuple(one.text("name") for one in members.objects("produced")),
             steps=tuple(Step.read(one) for one in members.objects("steps")),

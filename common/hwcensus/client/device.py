@@ -78,9 +78,21 @@ class Device:
         """Its versions, the first one first."""
         return (Version.read(one, self._transport) for one in self._transport.pages(f"{self.path}/history"))
 
-    def destroy(self, *, idempotency_key: str | None = None) -> Command:
+    def destroy(self, *, force: bool = False, idempotency_key: str | None = None) -> Command:
         """Orders that it be destroyed; `wait()` on the command tells whether it was. Raises Refused."""
-        return Command.read(self._transport.order("DELETE", self.path, key=idempotency_key), self._transport)
+        return self._order("DELETE", self.path, idempotency_key, force=force)
+
+    def detach(self, *, driver: str | None = None, force: bool = False, idempotency_key: str | None = None) -> Command:
+        """Orders that the host's driver let go of it for `driver` (PCI: vfio-pci if none is named). Raises Refused."""
+        return self._order("POST", f"{self.path}/detach", idempotency_key, force=force, driver=driver)
+
+    def reattach(self, *, force: bool = False, idempotency_key: str | None = None) -> Command:
+        """Orders that the host's own driver take it again. Raises Refused."""
+        return self._order("POST", f"{self.path}/reattach", idempotency_key, force=force)
+
+    def _order(self, method: str, path: str, key: str | None, *, force: bool, driver: str | None = None) -> Command:
+        query = {"force": "yes" if force else None, "driver": driver}
+        return Command.read(self._transport.order(method, path, query, key=key), self._transport)
 
 
 @dataclass(frozen=True, kw_only=True)
