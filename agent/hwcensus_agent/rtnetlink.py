@@ -1,16 +1,19 @@
-"""The kernel's network links: list them, make and delete bridges (RouteSocket), hear of changes (LinkMonitor).
+"""The kernel's network links: list, make, change and delete them (RouteSocket), hear of changes (LinkMonitor).
 
-Addresses, routes and neighbours are left alone. Requests block; the kernel answers them inside `send`.
+Of addresses and routes only what is needed to find a way, and to give back what a link lost. Requests block; the
+kernel answers them inside `send`.
 """
 
 import errno
 import os
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from hwcensus.errors import HwcensusError
+from hwcensus_agent.netlink import ip
 from hwcensus_agent.netlink import link as ifla
 from hwcensus_agent.netlink.connection import open_route, receive
 from hwcensus_agent.netlink.frame import (
@@ -25,10 +28,13 @@ from hwcensus_agent.netlink.frame import (
 from hwcensus_agent.netlink.link import INFO, Link, parse_link
 from hwcensus_agent.netlink.monitor import LinkChange, LinkEvent, LinkMonitor, Overflow
 
-__all__ = ["DumpInterrupted", "Link", "LinkChange", "LinkEvent", "LinkMonitor", "Malformed", "Overflow", "RouteSocket"]
+__all__ = [
+    "DumpInterrupted", "Link", "LinkChange", "LinkEvent", "LinkMonitor", "Malformed", "Overflow", "RouteSocket",
+]  # fmt: skip
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_GETROUTE = 20, 22, 24, 26
 REQUEST, ACK, DUMP, EXCLUSIVE, CREATE = 0x1, 0x4, 0x300, 0x200, 0x400  # NLM_F_*
 DUMP_INTERRUPTED, ACK_HAS_TEXT = 0x10, 0x200  # NLM_F_DUMP_INTR, NLM_F_ACK_TLVS
 ERROR_TEXT = 1  # NLMSGERR_ATTR_MSG
@@ -71,7 +77,7 @@ class RouteSocket:
         """All links of this network namespace. Raises DumpInterrupted, Malformed, OSError."""
         body = _info() + build_attributes({ifla.EXT_MASK: _u32(SKIP_STATISTICS)})
         for _ in range(DUMP_ATTEMPTS):
-            answers = self._ask(RTM_GETLINK, DUMP, body)
+            answers = self.ask(RTM_GETLINK, DUMP, body)
             if not any(answer.flags & DUMP_INTERRUPTED for answer in answers):
                 return [parse_link(answer.body) for answer in answers if answer.type == RTM_NEWLINK]
         raise DumpInterrupted
@@ -83,7 +89,7 @@ class RouteSocket:
             return None  # no link can have it, and the kernel would answer ERANGE
         body = _info() + build_attributes({ifla.IFNAME: encoded + b"\0", ifla.EXT_MASK: _u32(SKIP_STATISTICS)})
         try:
-            answers = self._ask(RTM_GETLINK, ACK, body)
+            answers = self.ask(RTM_GETLINK, ACK, body)
         except OSError as error:
             if error.errno != errno.ENODEV:
                 raise
@@ -99,26 +105,60 @@ class RouteSocket:
         """
         wanted = _new_bridge(name, address)
         tag = _alias(alias) if alias is not None else None
-        self._ask(RTM_NEWLINK, CREATE | EXCLUSIVE | ACK, _info() + wanted)
+        self.ask(RTM_NEWLINK, CREATE | EXCLUSIVE | ACK, _info() + wanted)
         made = self.link_by_name(name)
         if made is None:
             raise OSError(errno.ENODEV, f"the bridge {name} was gone as soon as it was made")
         if tag is None:
             return made
         try:
-            self._ask(RTM_NEWLINK, ACK, _info(made.index) + build_attributes({ifla.IFALIAS: tag}))
+            self.ask(RTM_NEWLINK, ACK, _info(made.index) + build_attributes({ifla.IFALIAS: tag}))
         except OSError:
             self.delete_link(made.index)
             raise
         return replace(made, alias=alias)
 
+    def set_master(self, index: int, master: int | None) -> None:
+        """Enslave a link to a bridge or bond, or release it. Raises OSError: a bond wants it down, and leaves it up."""
+        self.ask(RTM_NEWLINK, ACK, _info(index) + build_attributes({ifla.MASTER: _u32(master or 0)}))
+
+    def set_up(self, index: int, up: bool) -> None:
+        """Raises OSError."""
+        self.ask(RTM_NEWLINK, ACK, _info(index, ifla.UP if up else 0, ifla.UP))
+
     def delete_link(self, index: int) -> None:
         """Delete a link made by software. Raises OSError: ENODEV where there is none, EOPNOTSUPP for hardware."""
         if index <= 0:
             raise ValueError(f"a link has no index {index}")
-        self._ask(RTM_DELLINK, ACK, _info(index))
+        self.ask(RTM_DELLINK, ACK, _info(index))
 
-    def _ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
+    def link_towards(self, destination: str, source: str | None = None) -> int | None:
+        """Index of the link by which packets to this IP address leave; None where no route leads there."""
+        try:
+            answers = self.ask(RTM_GETROUTE, ACK, ip.question(destination, source))
+        except OSError:  # no route, or an address that is no longer ours, or none at all
+            return None
+        return next((ip.leaves_by(answer.body) for answer in answers if answer.type == RTM_NEWROUTE), None)
+
+    def dump_addresses(self) -> list[ip.Address]:
+        """The IP addresses of this network namespace. Raises Malformed, OSError."""
+        answers = self.ask(RTM_GETADDR, DUMP, ip.ADDRESS.pack(AF_UNSPEC, 0, 0, 0, 0))
+        found = (ip.parse_address(answer.body) for answer in answers if answer.type == RTM_NEWADDR)
+        return [address for address in found if address is not None]
+
+    def dump_routes(self) -> list[ip.Route]:
+        """Its routes, but for what the kernel makes itself. Raises Malformed, OSError."""
+        answers = self.ask(RTM_GETROUTE, DUMP, ip.ROUTE.pack(AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0))
+        found = (ip.parse_route(answer.body) for answer in answers if answer.type == RTM_NEWROUTE)
+        return [route for route in found if route is not None]
+
+    def give_back(self, lost: ip.Address | ip.Route) -> None:
+        """Set an address or route as it was dumped; one that is there stays. Raises OSError."""
+        with suppress(FileExistsError):
+            kind = RTM_NEWADDR if isinstance(lost, ip.Address) else RTM_NEWROUTE
+            self.ask(kind, CREATE | EXCLUSIVE | ACK, lost.body)
+
+    def ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
         self._seq += 1
         self._socket.send(build_message(kind, REQUEST | flags, self._seq, body))
         answers: list[Message] = []
@@ -150,8 +190,8 @@ def _raise_refusal(message: Message) -> None:
     raise OSError(-code, said)
 
 
-def _info(index: int = 0) -> bytes:
-    return INFO.pack(AF_UNSPEC, 0, index, 0, 0)
+def _info(index: int = 0, flags: int = 0, changed: int = 0) -> bytes:
+    return INFO.pack(AF_UNSPEC, 0, index, flags, changed)
 
 
 def _new_bridge(name: str, address: str | None) -> bytes:

@@ -109,8 +109,8 @@ class Interrupted(RouteSocket):
 
     times: int
 
-    def _ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
-        answers = super()._ask(kind, flags, body)
+    def ask(self, kind: int, flags: int, body: bytes) -> list[Message]:
+        answers = super().ask(kind, flags, body)
         if self.times == 0:
             return answers
         self.times -= 1

@@ -13,7 +13,7 @@ INFO = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware type, index, flag
 
 # enum ifla_*
 ADDRESS, IFNAME, MTU, LINK, MASTER, WIRELESS, OPERSTATE = 1, 3, 4, 5, 10, 11, 16
-LINKINFO, IFALIAS, EXT_MASK, LINK_NETNSID, PERM_ADDRESS = 18, 20, 29, 37, 54
+LINKINFO, IFALIAS, GROUP, EXT_MASK, LINK_NETNSID, PERM_ADDRESS = 18, 20, 27, 29, 37, 54
 STATS, STATS64, AF_SPEC, EVENT = 7, 23, 26, 44
 INFO_KIND, INFO_DATA = 1, 2  # in LINKINFO
 VLAN_ID, VLAN_PROTOCOL = 1, 5  # in INFO_DATA of a vlan
@@ -30,6 +30,8 @@ LOWER_UP = 0x10000  # IFF_LOWER_UP
 
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # as sysfs writes them
 BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+BOND_XMIT_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
+BOND_LACP_RATES = ("slow", "fast")
 MACVLAN_MODES = {1: "private", 2: "vepa", 4: "bridge", 8: "passthru", 16: "source"}
 VLAN_PROTOCOLS = {0x8100: "802.1Q", 0x88A8: "802.1ad"}
 
@@ -50,6 +52,7 @@ class Link:
     mtu: int | None  # bytes
     operstate: str | None  # as sysfs writes it
     alias: str | None
+    group: int | None  # a number that means nothing to the kernel; 0 by default
     master: int | None  # index of the bridge or bond
     lower: int | None  # index of the link below, or of a veth's peer
     lower_is_foreign: bool  # `lower` counts in another network namespace
@@ -93,6 +96,7 @@ def parse_link(body: bytes) -> Link:
         mtu=_number(said, MTU, 4),
         operstate=_named(OPERSTATES, _number(said, OPERSTATE, 1)),
         alias=text(said[IFALIAS]) if IFALIAS in said else None,
+        group=_number(said, GROUP, 4),
         master=_number(said, MASTER, 4),
         lower=_number(said, LINK, 4) or _number(vxlan, VXLAN_LINK, 4) or None,
         lower_is_foreign=LINK_NETNSID in said,

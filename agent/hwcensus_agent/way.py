@@ -1,0 +1,155 @@
+"""The way to Kafka: which interfaces carry it, and whether it still works after something was changed.
+
+Brokers are those that this process is connected to; where it is to none (it has just started), those of its settings.
+Nothing is changed here. Questions block: up to LIMIT_S where the way is lost.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwcensus.errors import Refused
+from hwcensus_agent.rtnetlink import Link, RouteSocket
+
+#: Seconds a way has to come back: a card may be reset, a port of a switch may learn, an address may move.
+LIMIT_S = 20.0
+#: Seconds one broker has to take a connection.
+ATTEMPT_S = 2.0
+RETRY_S = 0.25
+OWN_DESCRIPTORS = Path("/proc/self/fd")
+INTERFACES = "/sys/class/net"
+
+
+class CarriesKafka(Refused):
+    """the way to Kafka leads over it"""
+
+    code = "carries-kafka"
+
+
+class WayLost(Refused):
+    """the way to Kafka was lost, and what had been done was undone"""
+
+    code = "way-lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """Where a broker answers; `local` is our end of a connection to it."""
+
+    address: str
+    port: int
+    local: str | None = None
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+    def answers(self) -> bool:
+        """Whether it takes a connection now."""
+        try:
+            socket.create_connection((self.address, self.port), timeout=ATTEMPT_S).close()
+        except OSError:
+            return False
+        return True
+
+
+class Way:
+    """The way of this process, whose settings name these brokers (`host:port`)."""
+
+    def __init__(self, bootstrap: Sequence[str], *, limit: float = LIMIT_S) -> None:
+        self._bootstrap, self._limit = bootstrap, limit
+
+    def brokers(self) -> list[Broker]:
+        return _connected() or [broker for server in self._bootstrap for broker in _resolved(server)]
+
+    def carriers(self) -> dict[str, Broker]:
+        """Interface → a broker that is reached over it, or would not be without it: what packets leave by, what has our
+        address, all these are made of, and whose ports they are."""
+        brokers = self.brokers()
+        with RouteSocket() as route:
+            links, addresses = route.dump_links(), route.dump_addresses()
+            ends = {
+                broker: {route.link_towards(broker.address, broker.local)}
+                | {address.index for address in addresses if address.text == broker.local}
+                for broker in brokers
+            }
+        named = {link.index: link.name for link in links}
+        return {
+            named[index]: broker
+            for broker, found in ends.items()
+            for index in stack(links, {one for one in found if one is not None})
+        }
+
+    def below(self, syspath: str) -> dict[str, Broker]:
+        """The same of the interfaces of one device, and of those below it."""
+        return {name: broker for name, broker in self.carriers().items() if _is_below(name, syspath)}
+
+    def require_free(self, interfaces: Iterable[str], *, force: bool | None) -> None:
+        """Raises CarriesKafka where one of these carries the way and `force` is not said."""
+        carriers = {} if force else self.carriers()
+        for name in interfaces:
+            if name in carriers:
+                raise CarriesKafka(
+                    f"{name} carries the way to Kafka, to {carriers[name]}; with force it is done all the same,"
+                    " and undone where that way is lost"
+                )
+
+    def answering(self) -> list[Broker]:
+        """The brokers that can be lost: those that answer now."""
+        return [broker for broker in self.brokers() if broker.answers()]
+
+    def lost(self, answered: Collection[Broker]) -> list[Broker]:
+        """Of brokers that answered, those that do not any more, however long they are waited for."""
+        until, missing = time.monotonic() + self._limit, list(answered)
+        while missing := [broker for broker in missing if not broker.answers()]:
+            if time.monotonic() >= until:
+                break
+            time.sleep(RETRY_S)
+        return missing
+
+
+def stack(links: Sequence[Link], ends: Collection[int]) -> set[int]:
+    """These links (by index), all that they are on top of, and what any of these is a port of."""
+    by_index = {link.index: link for link in links}
+    found: set[int] = set()
+    waiting = [index for index in ends if index in by_index]
+    while waiting:
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            waiting += [link.index for link in links if link.master == index]
+            lower = by_index[index].lower
+            if lower in by_index and not by_index[index].lower_is_foreign:
+                waiting.append(lower)
+    masters = {by_index[index].master for index in found}
+    while more := {master for master in masters if master in by_index and master not in found}:
+        found |= more
+        masters = {by_index[index].master for index in more}
+    return found
+
+
+def _connected() -> list[Broker]:
+    """Whom this process has a connection to. An agent talks TCP to nobody but brokers."""
+    found = {}
+    for descriptor in OWN_DESCRIPTORS.iterdir():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(descriptor.name))) as connection:
+            if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.type == socket.SOCK_STREAM:
+                (address, port), local = connection.getpeername()[:2], connection.getsockname()[0]
+                found[address, port] = Broker(address=address, port=port, local=local)
+    return list(found.values())
+
+
+def _resolved(server: str) -> list[Broker]:
+    host, _, port = server.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [Broker(address=str(end[0]), port=int(end[1])) for *_, end in found]
+
+
+def _is_below(interface: str, syspath: str) -> bool:
+    return f"{os.path.realpath(f'{INTERFACES}/{interface}')}/".startswith(f"{os.path.realpath(syspath)}/")
