@@ -15,6 +15,7 @@ import pytest
 from hwcensus.broker import EmbeddedBroker
 from tests.fixtures.require import require
 from tests.lab import hardware
+from tests.lab.console import Console
 from tests.lab.guest import Guest
 from tests.lab.image import Image, NoImage, image
 from tests.lab.lab import Lab
@@ -52,18 +53,38 @@ def lab_image() -> Image:
 
 
 @pytest.fixture(scope="session")
-def lab_of_this_run(lab_image: Image) -> Iterator[Lab]:
+def lab_folder() -> Iterator[Path]:
+    """The guest's /lab. Not pytest's folder: a socket's path has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="hwcensus-lab-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def lab_broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def console_of_this_run(lab_folder: Path, lab_broker: EmbeddedBroker) -> Iterator[Console]:
+    """Its collector runs from the beginning: the embedded broker keeps no long past. Tests use `console`."""
+    console = Console(lab_folder / "centre", lab_broker.address)
+    with console.start():
+        yield console
+
+
+@pytest.fixture(scope="session")
+def lab_of_this_run(
+    lab_image: Image, lab_folder: Path, lab_broker: EmbeddedBroker, console_of_this_run: Console
+) -> Iterator[Lab]:
     """Tests use `lab`."""
     words = [*hardware.slots(), *hardware.controllers()]
-    # Not pytest's folder: a socket's path has at most 107 bytes.
     with (
-        tempfile.TemporaryDirectory(prefix="hwcensus-lab-") as folder,
-        EmbeddedBroker() as broker,
-        Guest(lab_image, Path(folder), words, first=hardware.FIRST, forward=[port_of(broker)]) as guest,
-        Listener(broker.address, "events") as listener,
+        Guest(lab_image, lab_folder, words, first=hardware.FIRST, forward=[port_of(lab_broker)]) as guest,
+        Listener(lab_broker.address, "events") as listener,
     ):
         guest(f"fabric switch 0 1 2; fabric adapter 0; fabric adapter 1; fabric target host2 {hardware.INITIATOR}")
-        lab = Lab(guest, listener, broker.address)
+        lab = Lab(guest, listener, lab_broker.address, console_of_this_run.agent)
         lab.start_agent()
         lab.sees("scsi_host1", fc__port="Online")
         lab.sees("scsi_host2", fc__port="Online")
@@ -81,3 +102,11 @@ def lab(lab_of_this_run: Lab) -> Iterator[Lab]:
     before = lab_of_this_run.begin()
     yield lab_of_this_run
     assert lab_of_this_run.end() == before
+
+
+@pytest.fixture
+def console(lab: Lab, console_of_this_run: Console) -> Iterator[Console]:
+    """The operator's side of the lab: what the test ordered has ended, and the inventory holds what was told."""
+    yield console_of_this_run
+    lab.end()
+    console_of_this_run.settle(lab.census)

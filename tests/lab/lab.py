@@ -7,7 +7,8 @@ lab.census["net_hwc0"].facts["bridge.stp"]
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from tests.lab.guest import Guest
 from tests.lab.listener import Known, Listener, Told
@@ -28,9 +29,12 @@ SETTINGS = {
 class Lab:
     """One guest with one agent that has told its whole census."""
 
-    def __init__(self, guest: Guest, listener: Listener, bootstrap: str) -> None:
+    def __init__(
+        self, guest: Guest, listener: Listener, bootstrap: str, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`settings` are the agent's, beside those that all agents of the lab have."""
         self.guest, self._listener = guest, listener
-        self._settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap}
+        self._settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **settings}
         self._heard = 0
         self.told_s = 0.0  # how long the agent took to tell its census
         self._marks = itertools.count(60000)

@@ -52,6 +52,7 @@ class Told:
     device: Known
     changed: tuple[str, ...] = ()
     was: str | None = None
+    command: str | None = None
 
     def __str__(self) -> str:
         return f"{self.what} {self.device.name}"
@@ -133,11 +134,11 @@ class Listener:
             assert former is not None
             assert event.name == former.name
             assert all(one.parent != former.name for one in self._census.values()), f"{event.name} goes before its own"
-            return Told("remove", former)
+            return Told("remove", former, command=event.command)
         assert event.identity not in self._census, f"{event.identity} is told of two devices"
         device = Known(event.identity, document.to_bytes(event.device), document.survey(event.device))
         assert device.parent in {None, *self.census}, f"{device.name} comes before {device.parent}"
         self._census[event.identity] = device
         if isinstance(event, Change):
-            return Told(event.kind, device, event.changed, event.was)
-        return Told("add", device)
+            return Told(event.kind, device, event.changed, event.was, event.command)
+        return Told("add", device, command=event.command)

@@ -4,8 +4,12 @@
 FIP forwarder with fabric login and NPIV (FC-BB-6), name server (FC-GS-6) and the forwarding of frames between ports: as
 much as Linux's libfc needs to bring ports and virtual ports online. It knows no zoning and no other switch. Runs on the
 guest's own Python.
+
+/run/fcf.json, read at every login, makes it a worse one: {"npiv": false} knows no virtual ports, {"npiv_max": 2} gives
+an adapter no third one, {"reject": ["2001001b32a9da4e"]} refuses these WWPNs.
 """
 
+import json
 import select
 import socket
 import struct
@@ -15,6 +19,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 MAC = bytes.fromhex("0efcfcfcfc01")
 ALL_NODES = bytes.fromhex("011018010001")  # ALL-ENode-MACs
@@ -27,6 +33,7 @@ ADVERTISE_SECONDS = 4.0  # FIP's keep-alive period is told as twice that
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
 RECEIVE_BUFFER = 16 << 20  # a burst of data frames is not to be lost
+KNOBS = Path("/run/fcf.json")
 
 # Extended link services (FC-LS-3)
 REJECT, ACCEPT, PLOGI, FLOGI, LOGO, FDISC, RSCN, SCR = 0x01, 0x02, 0x03, 0x04, 0x05, 0x51, 0x61, 0x62
@@ -35,6 +42,9 @@ TYPE_ELS, TYPE_CT = 0x01, 0x20
 GID_FT, GPN_FT, GPN_ID = 0x0171, 0x0172, 0x0112
 CT_ACCEPT, CT_REJECT = 0x8002, 0x8001
 F_CTL_LAST = b"\x98\x00\x00"  # exchange responder, last sequence, end of sequence
+F_PORT, NPIV = 0x1000, 0x2000  # features of a fabric's service parameters (linux/fc/fc_els.h)
+INVALID_NAME, NO_RESOURCES = b"\x03\x0d", b"\x09\x29"  # reasons of LS_RJT with their explanations (FC-LS-3)
+VIRTUAL_PORTS = 254  # addresses below an adapter's own
 
 
 class Port:
@@ -133,8 +143,11 @@ class Switch:
         source, exchange, payload = number(request[5:8]), request[16:18], request[24:]
         if payload[0] in (FLOGI, FDISC):
             (wwpn,) = struct.unpack(">Q", payload[20:28])
-            given = self.log_in(port, wwpn, virtual=payload[0] == FDISC)
-            answer = parameters(0x3000, SWITCH + port.number, FABRIC, fabric=True)
+            virtual = payload[0] == FDISC
+            why = self.refused(port, wwpn, virtual=virtual)
+            given = source if why else self.log_in(port, wwpn, virtual=virtual)
+            features = F_PORT | (NPIV if knobs().get("npiv", True) else 0)
+            answer = rejected(why) if why else parameters(features, SWITCH + port.number, FABRIC, fabric=True)
         elif payload[0] == LOGO:
             given, answer = source, bytes([ACCEPT, 0, 0, 0])
         else:
@@ -147,14 +160,25 @@ class Switch:
             del self.logins[source]
             self.tell_change(source)
 
+    def refused(self, port: Port, wwpn: int, *, virtual: bool) -> bytes | None:
+        """Reason and explanation, where this port is not to come in."""
+        if f"{wwpn:016x}" in knobs().get("reject", []):
+            return INVALID_NAME
+        others = [login for login in self.logins.values() if login.port is port and login.wwpn != wwpn]
+        if virtual and len(others) > knobs().get("npiv_max", VIRTUAL_PORTS - 1):  # one is the adapter's own
+            return NO_RESOURCES
+        return None
+
     def log_in(self, port: Port, wwpn: int, *, virtual: bool) -> int:
         """Gives an address: domain 1, an area a port, below it one for each virtual port."""
+        self.logins = {fcid: login for fcid, login in self.logins.items() if login.wwpn != wwpn}
         if virtual:
-            port.virtual = port.virtual % 254 + 1
+            free = (n % VIRTUAL_PORTS + 1 for n in range(port.virtual, port.virtual + VIRTUAL_PORTS))
+            port.virtual = next(n for n in free if address_of(port, n) not in self.logins)
         else:
             port.virtual = 0
             self.logins = {fcid: login for fcid, login in self.logins.items() if login.port is not port}
-        given = 0x010000 | port.number << 8 | port.virtual
+        given = address_of(port, port.virtual)
         self.logins[given] = Login(port, wwpn)
         print(f"{wwpn:016x} logs in as {given:06x}", flush=True)
         return given
@@ -190,7 +214,7 @@ class Switch:
             return parameters(0x8800, SWITCH + (to & 0xFF), FABRIC, fabric=False)
         if service in (LOGO, SCR):
             return bytes([ACCEPT, 0, 0, 0])
-        return bytes([REJECT, 0, 0, 0, 0, 0x0B, 0x2C, 0])  # not supported
+        return rejected(b"\x0b\x2c")  # not supported
 
     def names(self, asks: int, payload: bytes) -> bytes:
         """The name server: who is there, and who has this address. What registers is believed."""
@@ -218,6 +242,19 @@ class Switch:
             yield last + address(fcid) + (struct.pack(">IQ", 0, wwpn) if names else b"")
 
 
+def knobs() -> dict[str, Any]:
+    """What KNOBS says; nothing where it is not there."""
+    try:
+        found: dict[str, Any] = json.loads(KNOBS.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def address_of(port: Port, virtual: int) -> int:
+    return 0x010000 | port.number << 8 | virtual
+
+
 def address(fcid: int) -> bytes:
     return fcid.to_bytes(3, "big")
 
@@ -231,6 +268,11 @@ def header(control: int, to: int, source: int, kind: int, exchange: bytes, *, f_
     return struct.pack(
         ">B3sB3sB3sBBH2sHI", control, address(to), 0, address(source), kind, f_ctl, 0, 0, 0, exchange, 0xFFFF, 0
     )
+
+
+def rejected(why: bytes) -> bytes:
+    """LS_RJT with a reason and its explanation."""
+    return bytes([REJECT, 0, 0, 0, 0]) + why + b"\0"
 
 
 def parameters(features: int, wwpn: int, wwnn: int, *, fabric: bool) -> bytes:
