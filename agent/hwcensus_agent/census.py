@@ -12,7 +12,7 @@ from hwcensus.document import changed_paths, kind_of_change, known_to_one
 from hwcensus.errors import InvalidDocument
 from hwcensus.event import Produced
 from hwcensus.instant import now
-from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.commands.census_port import Expectation, Target
 from hwcensus_agent.news import ADD, CHANGE, REMOVE, News, Sight
 
 
@@ -47,7 +47,7 @@ class Census:
         """`told` is the census as the collector will know it once the outbox is empty."""
         self.reset(told)
         self._expected: dict[Expectation, str] = {}
-        self._seen_for: dict[str, asyncio.Future[Produced]] = {}
+        self._awaited: dict[str, _Awaited] = {}
 
     def reset(self, told: Mapping[str, Sight]) -> None:
         """Forgets what was seen since, so that the next look tells it again."""
@@ -165,21 +165,24 @@ class Census:
 
     # --- what commands need of the census (commands/census_port.py)
 
-    def expect(self, command_id: str, expectation: Expectation) -> None:
-        """The next such event is this command's doing, and says so."""
-        self._expected[expectation] = command_id
-        self._seen_for[command_id] = asyncio.get_running_loop().create_future()
+    def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
+        """The next event that meets each is this command's doing, and says so."""
+        self.forget(command_id)
+        self._expected.update(dict.fromkeys(expectations, command_id))
+        self._awaited[command_id] = _Awaited(left=len(expectations))
 
-    async def wait_seen(self, command_id: str, timeout: float) -> Produced | None:
-        """The device whose expected event is in the outbox by now; None where it does not come in time (seconds)."""
+    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+        """What was added, once all expected events are in the outbox; None where one does not come in time."""
+        awaited = self._awaited[command_id]
         try:
-            return await asyncio.wait_for(asyncio.shield(self._seen_for[command_id]), timeout)
+            await asyncio.wait_for(awaited.all_seen.wait(), timeout)
         except TimeoutError:
             return None
+        return tuple(awaited.produced)
 
     def forget(self, command_id: str) -> None:
         """Expects nothing more for this command."""
-        self._seen_for.pop(command_id, None)
+        self._awaited.pop(command_id, None)
         self._expected = {key: value for key, value in self._expected.items() if value != command_id}
 
     def find(self, name_or_identity: str) -> Target | None:
@@ -188,23 +191,48 @@ class Census:
         sight = self._sights.get(name_or_identity) or next(by_name, None)
         if sight is None:
             return None
-        return Target(identity=sight.identity, name=sight.name, syspath=sight.path, subsystem=sight.subsystem)
+        return _target(sight)
 
     def in_outbox(self, news: Iterable[News]) -> None:
         """Called when news is on disk: wakes the commands that wait for it."""
         for one in news:
-            waiting = self._seen_for.get(one.command or "")
-            if waiting is not None and not waiting.done():
-                waiting.set_result(Produced(identity=one.sight.identity, name=one.sight.name))
+            awaited = self._awaited.get(one.command or "")
+            if awaited is not None:
+                awaited.saw(one)
 
     def _caused(self, news: News) -> News:
-        if news.type == CHANGE:
+        if not self._expected:
             return news
-        expectation = Expectation(
-            effect=Effect(news.type), subsystem=news.sight.subsystem, kernel_name=news.sight.path.rpartition("/")[2]
-        )
-        command = self._expected.pop(expectation, None)
-        return news if command is None else replace(news, command=command)
+        device = _target(news.sight)
+        met = (one for one in self._expected if one.effect.value == news.type and one.fits(device))
+        expectation = next(met, None)
+        return news if expectation is None else replace(news, command=self._expected.pop(expectation))
+
+
+class _Awaited:
+    """The events that one command still waits for."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self.produced: list[Produced] = []
+        self.all_seen = asyncio.Event()
+        self._look()
+
+    def saw(self, news: News) -> None:
+        self._left -= 1
+        if news.type == ADD:
+            self.produced.append(Produced(identity=news.sight.identity, name=news.sight.name))
+        self._look()
+
+    def _look(self) -> None:
+        if self._left <= 0:
+            self.all_seen.set()
+
+
+def _target(sight: Sight) -> Target:
+    return Target(
+        identity=sight.identity, name=sight.name, syspath=sight.path, subsystem=sight.subsystem, driver=sight.driver()
+    )
 
 
 def _difference(former: Sight, sight: Sight, glance: Glance) -> tuple[str, tuple[str, ...]]:

@@ -44,6 +44,10 @@ class Sight:
         """As the identity begins."""
         return self.identity.partition("/")[0]
 
+    def driver(self) -> str | None:
+        """The driver it has."""
+        return document.parse(self.xml).findtext("driver")
+
     def survey(self) -> Survey:
         return document.survey(document.parse(self.xml))
 

@@ -7,7 +7,7 @@ from hwcensus.command import Command
 from hwcensus.topics import partition_of
 from hwcensus_agent.census import Census
 from hwcensus_agent.commands.answer import Answer
-from hwcensus_agent.commands.executors import EXECUTORS
+from hwcensus_agent.commands.executors import BINDERS, EXECUTORS
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
@@ -37,6 +37,7 @@ class Orders:
             guard=guard,
             policy=policy,
             executors=EXECUTORS,
+            binders=BINDERS,
             census=census,
             transaction=spool.transaction,
             report=self._report,

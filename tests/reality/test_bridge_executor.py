@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,8 @@ from hwcensus_agent.rtnetlink import Link, RouteSocket
 from tests.reality.test_sources_namespace import in_namespace
 
 HOST, STREAM = "host-1", "stream-1"
+#: A bridge changes nothing that was there before.
+MARK = ""
 LIMIT = 20.0
 
 
@@ -77,13 +79,13 @@ def marked(executor: BridgeExecutor, name: str) -> str:
 @in_namespace
 def test_a_bridge_is_made_known_again_and_deleted() -> None:
     executor, command = BridgeExecutor(), create()
-    assert executor.was_created(command) is False
-    executor.check(command)
+    assert executor.was_created(command, MARK) is False
+    assert executor.check(command) == MARK
     executor.create(command)
     made = link("hwc0")
     assert made is not None
     assert (made.kind, made.alias, made.address) == ("bridge", "hwcensus 0192e7aa", address_of("0192e7aa"))
-    assert executor.was_created(command) is True
+    assert executor.was_created(command, MARK) is True
     mark = marked(executor, "hwc0")
     assert executor.was_destroyed(target("hwc0"), mark) is False
     executor.destroy(target("hwc0"), mark)
@@ -107,8 +109,8 @@ def test_a_taken_name_is_refused_before_and_by_the_kernel_and_its_owner_stays() 
 def test_anothers_bridge_of_the_same_name_is_not_taken_for_ours_nor_undone() -> None:
     ip("add hwc0 type bridge")
     executor = BridgeExecutor()
-    assert executor.was_created(create()) is False
-    executor.undo(create())
+    assert executor.was_created(create(), MARK) is False
+    executor.undo(create(), MARK)
     assert link("hwc0") is not None
 
 
@@ -152,18 +154,22 @@ class LinkCensus:
     """A census of nothing but links, which it asks the kernel for."""
 
     def __init__(self) -> None:
-        self.expected: dict[str, Expectation] = {}
+        self.expected: dict[str, tuple[Expectation, ...]] = {}
 
-    def expect(self, command_id: str, expectation: Expectation) -> None:
-        self.expected[command_id] = expectation
+    def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
+        self.expected[command_id] = tuple(expectations)
 
-    async def wait_seen(self, command_id: str, timeout: float) -> Produced | None:
-        expected = self.expected[command_id]
-        found = self.find(device_name("net", expected.kernel_name)) or target(expected.kernel_name)
-        there = link(expected.kernel_name) is not None
-        if there != (expected.effect is Effect.ADD):
-            return None
-        return Produced(identity=found.identity, name=found.name)
+    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+        produced = []
+        for expected in self.expected[command_id]:
+            assert expected.kernel_name is not None
+            there = link(expected.kernel_name) is not None
+            if there != (expected.effect is Effect.ADD):
+                return None
+            if there:
+                found = target(expected.kernel_name)
+                produced.append(Produced(identity=found.identity, name=found.name))
+        return tuple(produced)
 
     def forget(self, command_id: str) -> None:
         self.expected.pop(command_id, None)
@@ -190,6 +196,7 @@ class Agent:
             guard=Guard(host=HOST, keys={key_id(self.signer.public): self.signer.public}, knows_stream=STREAM.__eq__),
             policy=Policy(rules=(rule,), source="policy.toml"),
             executors={"bridge": executor or BridgeExecutor()},
+            binders={},
             census=LinkCensus(),
             transaction=self.transaction,
             report=self.report,

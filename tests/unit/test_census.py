@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hwcensus import codec
 from hwcensus.classes.link_kind import Bridge
 from hwcensus.classes.net import Net, NetState
+from hwcensus.classes.pci import Pci
 from hwcensus.device import Device
+from hwcensus.event import Produced
 from hwcensus_agent.census import Census, Glance
-from hwcensus_agent.commands.census_port import Effect, Expectation
+from hwcensus_agent.commands.census_port import BOUND, Effect, Expectation
 from hwcensus_agent.news import News, Sight
 
 FOLDER = "/sys/devices/virtual/net"
@@ -131,13 +133,11 @@ def test_children_are_removed_before_their_parents() -> None:
 
 async def test_the_event_that_a_command_causes_names_it_and_the_next_one_does_not() -> None:
     census = Census({})
-    census.expect("c1", Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0"))
+    census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
     (news,) = census.see(glance(bridge("br0")))
     assert news.command == "c1"
     census.in_outbox([news])
-    produced = await census.wait_seen("c1", 1)
-    assert produced is not None
-    assert produced.name == "net_br0"
+    assert await census.wait_seen("c1", 1) == (Produced(identity=news.sight.identity, name="net_br0"),)
     census.forget("c1")
     assert [one.command for one in census.see(glance()) + census.see(glance(bridge("br0")))] == [None, None]
 
@@ -145,8 +145,54 @@ async def test_the_event_that_a_command_causes_names_it_and_the_next_one_does_no
 @pytest.mark.parametrize("seconds", [0.01])
 async def test_a_command_whose_device_does_not_come_learns_so(seconds: float) -> None:
     census = Census({})
-    census.expect("c1", Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0"))
+    census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
     assert await census.wait_seen("c1", seconds) is None
+
+
+def driven(driver: str | None) -> Sight:
+    device = Device(name="pci_0000_00_02_0", key="/sys/devices/0000:00:02.0", driver=driver, capabilities=(Pci(),))
+    return Sight.of("pci/place/0000:00:02.0", codec.write_device(device))
+
+
+async def test_a_device_whose_kernel_name_nobody_knows_before_is_expected_by_its_identity() -> None:
+    census = Census({})
+    census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", identity="net/mac/52:54:00:12:34:56")])
+    news = census.see(glance(bridge("br0"), bridge("br1", "net/mac/52:54:00:12:34:56")))
+    assert [(one.sight.name, one.command) for one in news] == [("net_br0", None), ("net_br1", "c1")]
+
+
+@pytest.mark.parametrize("expected", ["vfio-pci", BOUND])
+async def test_a_change_of_driver_names_its_command_once_the_expected_one_has_the_device(expected: str) -> None:
+    census = Census({})
+    census.see(glance(driven("e1000e")))
+    named = {"subsystem": "pci", "kernel_name": "0000:00:02.0"}
+    census.expect("c1", [Expectation(effect=Effect.CHANGE, driver=expected, **named)])
+    caused = [census.see(glance(driven(driver)))[0].command for driver in (None, "vfio-pci", "e1000e")]
+    assert caused == [None, "c1", None]
+    census.expect("c2", [Expectation(effect=Effect.CHANGE, driver=None, **named)])
+    assert census.see(glance(driven(None)))[0].command == "c2"
+
+
+@pytest.mark.parametrize("seconds", [0.01])
+async def test_a_command_that_expects_several_is_done_when_all_were_seen(seconds: float) -> None:
+    census = Census({})
+    census.see(glance(bridge("br0")))
+    census.expect("c1", [
+        Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br1"),
+        Expectation(effect=Effect.REMOVE, subsystem="net", kernel_name="br0"),
+    ])  # fmt: skip
+    census.in_outbox(census.see(glance(bridge("br0"), bridge("br1"))))
+    assert await census.wait_seen("c1", seconds) is None
+    census.in_outbox(census.see(glance(bridge("br1"))))
+    produced = await census.wait_seen("c1", seconds)
+    assert produced is not None
+    assert [one.name for one in produced] == ["net_br1"]
+
+
+async def test_a_command_that_expects_nothing_has_seen_it_all() -> None:
+    census = Census({})
+    census.expect("c1", [])
+    assert await census.wait_seen("c1", 1) == ()
 
 
 names = st.sampled_from(["br0", "br1", "br2", "br3"])

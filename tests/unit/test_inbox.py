@@ -3,7 +3,7 @@ crash. The executor here makes devices in a dictionary; the real one is tested i
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,10 +16,10 @@ from hwcensus.command import Command
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.signature import Signer, key_id
-from hwcensus_agent.commands import inbox
+from hwcensus_agent.commands import creation, inbox
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, NameTaken
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, NameTaken, Subject
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy, Rule
@@ -38,8 +38,18 @@ class Kernel:
 
     bridges: dict[str, str] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    driver: str = "e1000e"
+    #: Who holds what is there.
+    holders: tuple[str, ...] = ()
+    #: How what was made fares, at one look after the other.
+    healths: list[Health] = field(default_factory=list)
     #: Called between what the kernel does and what the agent notes.
     after: Callable[[], None] = lambda: None
+
+
+def name_of(command: Command) -> str:
+    assert command.device is not None
+    return command.device.findtext("capability/interface") or ""
 
 
 class FakeExecutor:
@@ -50,39 +60,83 @@ class FakeExecutor:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
-    def subject(self, command: Command) -> str:
-        assert command.device is not None
-        return command.device.findtext("capability/interface") or ""
+    def subject(self, command: Command) -> Subject:
+        return Subject(name=name_of(command))
 
-    def expected(self, command: Command) -> Expectation:
-        return Expectation(effect=Effect.ADD, subsystem="net", kernel_name=self.subject(command))
-
-    def check(self, command: Command) -> None:
-        if self.subject(command) in self._kernel.bridges:
+    def check(self, command: Command) -> str:
+        if name_of(command) in self._kernel.bridges:
             raise NameTaken
+        return "as it was"
 
-    def mark_of(self, target: Target) -> str | None:
-        return self._kernel.bridges.get(target.kernel_name)
+    def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
+        assert mark == "as it was"
+        return (Expectation(effect=Effect.ADD, subsystem="net", kernel_name=name_of(command)),)
 
     def create(self, command: Command) -> None:
-        self._kernel.bridges[self.subject(command)] = command.id
+        self._kernel.bridges[name_of(command)] = command.id
         self._kernel.made.append(command.id)
         self._kernel.after()
+
+    def health(self, command: Command) -> Health | None:
+        return self._kernel.healths.pop(0) if self._kernel.healths else None
+
+    def was_created(self, command: Command, mark: str) -> bool | None:
+        return self._kernel.bridges.get(name_of(command)) == command.id
+
+    def undo(self, command: Command, mark: str) -> None:
+        if self.was_created(command, mark):
+            del self._kernel.bridges[name_of(command)]
+
+    def mark_of(self, target: Target) -> str | None:
+        return self._kernel.bridges.get(target.kernel_name) or None
+
+    def subject_of(self, target: Target) -> Subject:
+        return Subject(name=target.kernel_name)
+
+    def in_use(self, target: Target) -> tuple[str, ...]:
+        return self._kernel.holders
 
     def destroy(self, target: Target, mark: str) -> None:
         if self._kernel.bridges.pop(target.kernel_name, None) != mark:
             raise DeviceChanged
         self._kernel.after()
 
-    def was_created(self, command: Command) -> bool | None:
-        return self._kernel.bridges.get(self.subject(command)) == command.id
-
     def was_destroyed(self, target: Target, mark: str) -> bool | None:
         return target.kernel_name not in self._kernel.bridges
 
-    def undo(self, command: Command) -> None:
-        if self.was_created(command):
-            del self._kernel.bridges[self.subject(command)]
+
+class FakeBinder:
+    """A binder over the same kernel, of the one device that is there."""
+
+    binds = "net"
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def check(self, command: Command, target: Target) -> str:
+        return self._kernel.driver
+
+    def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
+        return self._kernel.holders
+
+    def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
+        return (
+            Expectation(effect=Effect.CHANGE, subsystem="net", kernel_name=target.kernel_name, driver=_driver(command)),
+        )
+
+    def bind(self, command: Command, target: Target) -> None:
+        self._kernel.driver = _driver(command)
+        self._kernel.after()
+
+    def was_bound(self, command: Command, target: Target, mark: str) -> bool | None:
+        return self._kernel.driver == _driver(command)
+
+    def undo(self, command: Command, target: Target, mark: str) -> None:
+        self._kernel.driver = mark
+
+
+def _driver(command: Command) -> str:
+    return command.driver or "e1000e"
 
 
 class FakeCensus:
@@ -90,24 +144,33 @@ class FakeCensus:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self.expected: dict[str, Expectation] = {}
+        self.expected: dict[str, tuple[Expectation, ...]] = {}
         self.blind = False
 
-    def expect(self, command_id: str, expectation: Expectation) -> None:
-        self.expected[command_id] = expectation
+    def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
+        self.expected[command_id] = tuple(expectations)
 
-    async def wait_seen(self, command_id: str, timeout: float) -> Produced | None:
+    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
         expected = self.expected[command_id]
-        there = expected.kernel_name in self._kernel.bridges
-        if self.blind or there != (expected.effect is Effect.ADD):
+        if self.blind or not all(self._is_met(one) for one in expected):
             return None
-        return Produced(identity=f"net/place/virtual/net/{expected.kernel_name}", name=f"net_{expected.kernel_name}")
+        return tuple(
+            Produced(identity=f"net/place/virtual/net/{one.kernel_name}", name=f"net_{one.kernel_name}")
+            for one in expected
+            if one.effect is Effect.ADD
+        )
+
+    def _is_met(self, expected: Expectation) -> bool:
+        if expected.effect is Effect.CHANGE:
+            return self._kernel.driver == expected.driver
+        return (expected.kernel_name in self._kernel.bridges) == (expected.effect is Effect.ADD)
 
     def forget(self, command_id: str) -> None:
         self.expected.pop(command_id, None)
 
     def find(self, name_or_identity: str) -> Target | None:
-        return OLD if name_or_identity in (OLD.identity, OLD.name) else None
+        known = name_or_identity in (OLD.identity, OLD.name) and "old0" in self._kernel.bridges
+        return replace(OLD, driver=self._kernel.driver) if known else None
 
 
 class Agent:
@@ -120,11 +183,15 @@ class Agent:
         self.census = FakeCensus(kernel)
         self.answers: list[Answer] = []
         self.resyncs: list[Command] = []
-        rule = Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*", "old*"))
+        rules = (
+            Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*", "old*")),
+            Rule(class_="net", actions=("detach", "reattach"), names=("old*",)),
+        )
         self.commands = Commands(
             guard=Guard(host=HOST, keys=keys, knows_stream=lambda stream: stream == STREAM),
-            policy=Policy(rules=(rule,), source="policy.toml"),
+            policy=Policy(rules=rules, source="policy.toml"),
             executors={"bridge": FakeExecutor(kernel)},
+            binders={"net": FakeBinder(kernel)},
             census=self.census,
             transaction=self.transaction,
             report=self.answers.append,
@@ -256,7 +323,9 @@ async def crash(world: World, command: Command, *, before_the_kernel: bool = Fal
     if before_the_kernel:
         with agent.transaction() as connection:
             target = OLD if command.type == "destroy" else None
-            inbox.begin(connection, command.id, Intent(creates="bridge", target=target, mark="7"))
+            inbox.begin(
+                connection, command.id, Intent(executor="bridge", target=target, mark="7" if target else "as it was")
+            )
         return
     world.kernel.after = die
     with pytest.raises(Crash):
@@ -306,6 +375,98 @@ async def test_what_the_census_does_not_see_in_time_is_undone(world: World) -> N
     assert "hwc0" not in world.kernel.bridges
 
 
+async def test_how_the_new_device_fares_is_told(world: World) -> None:
+    world.kernel.healths = [Health(text="port Linkdown", is_online=False)]
+    agent = world.agent()
+    world.send(agent, create())
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.text) == ("succeeded", "port Linkdown")
+
+
+async def test_a_device_that_has_to_come_online_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creation, "LOOK_S", 0)
+    world.kernel.healths = [Health(text="port Linkdown", is_online=False), Health(text="port Online", is_online=True)]
+    agent = world.agent()
+    world.send(agent, replace(create(), require="online"))
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.text) == ("succeeded", "port Online")
+
+
+async def test_a_device_that_does_not_come_online_in_time_is_undone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "ONLINE_S", 0)
+    world.kernel.healths = [Health(text="port Linkdown", is_online=False)]
+    agent = world.agent()
+    world.send(agent, replace(create(), require="online"))
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "not-online")
+    assert "port Linkdown" in (answer.text or "")
+    assert "hwc0" not in world.kernel.bridges
+
+
+async def test_what_is_in_use_is_taken_away_only_by_force(world: World) -> None:
+    world.kernel.holders = ("/dev/sdb is mounted at /data", "/dev/sdc is held by dm-3")
+    agent = world.agent()
+    world.send(agent, destroy())
+    answer = await agent.until_answered("c1")
+    assert (answer.code, answer.text) == ("in-use", "/dev/sdb is mounted at /data; /dev/sdc is held by dm-3")
+    assert "old0" in world.kernel.bridges
+    world.send(agent, replace(destroy(), id="c2", force=True))
+    assert (await agent.until_answered("c2")).state == "succeeded"
+
+
+def detach() -> Command:
+    return replace(destroy(), type="detach", driver="vfio-pci")
+
+
+async def test_a_detached_device_has_the_new_driver_and_a_reattached_one_the_old(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, detach())
+    assert (await agent.until_answered("c1")).state == "succeeded"
+    assert world.kernel.driver == "vfio-pci"
+    world.send(agent, replace(destroy(), id="c2", type="reattach"))
+    assert (await agent.until_answered("c2")).state == "succeeded"
+    assert world.kernel.driver == "e1000e"
+
+
+async def test_a_device_in_use_is_detached_only_by_force(world: World) -> None:
+    world.kernel.holders = ("eth0 carries the way to Kafka",)
+    agent = world.agent()
+    world.send(agent, detach())
+    assert (await agent.until_answered("c1")).code == "in-use"
+    assert world.kernel.driver == "e1000e"
+
+
+async def test_a_detach_that_fails_or_is_not_seen_is_undone(world: World) -> None:
+    def mistake() -> None:
+        world.kernel.after = lambda: None
+        raise ZeroDivisionError
+
+    agent = world.agent()
+    world.kernel.after = mistake
+    world.send(agent, detach())
+    assert (await agent.until_answered("c1")).code == "agent-error"
+    assert world.kernel.driver == "e1000e"
+    agent.census.blind = True
+    world.send(agent, replace(detach(), id="c2"))
+    assert (await agent.until_answered("c2")).code == "not-seen"
+    assert world.kernel.driver == "e1000e"
+
+
+@pytest.mark.parametrize("driver, state", [("vfio-pci", "succeeded"), ("", "failed")])
+async def test_after_a_crash_a_detach_is_either_done_or_given_back(world: World, driver: str, state: str) -> None:
+    agent = world.agent()
+    world.send(agent, detach())
+    with agent.transaction() as connection:
+        inbox.begin(connection, "c1", Intent(executor="net", target=OLD, mark="e1000e"))
+    world.kernel.driver = driver
+    agent = world.agent()
+    agent.commands.expect_begun()
+    assert (await agent.until_answered("c1")).state == state
+    assert world.kernel.driver == (driver or "e1000e")
+
+
 async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one_goes_on(world: World) -> None:
     def mistake() -> None:
         world.kernel.after = lambda: None
@@ -328,7 +489,6 @@ async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one
         (create("hwc0-is-far-too-long"), "name-too-long"),
         (destroy(identity="net/place/virtual/net/hwc7"), "device-changed"),
         (destroy(name="net_hwc0"), "device-changed"),
-        (replace(destroy(), type="detach"), "not-supported"),
     ],
 )
 async def test_what_only_the_host_knows_fails_with_its_code_and_changes_nothing(
@@ -343,10 +503,11 @@ async def test_what_only_the_host_knows_fails_with_its_code_and_changes_nothing(
 
 
 async def test_a_device_that_no_executor_made_is_not_destroyed(world: World) -> None:
-    world.kernel.bridges.clear()
+    world.kernel.bridges["old0"] = ""
     agent = world.agent()
     world.send(agent, destroy())
     assert (await agent.until_answered("c1")).code == "not-allowed"
+    assert "old0" in world.kernel.bridges
 
 
 @pytest.mark.parametrize(

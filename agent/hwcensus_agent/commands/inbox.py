@@ -31,10 +31,9 @@ KEPT = timedelta(days=60)
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """What is about to be done, by which executor; for a destroy also to whom, and what tells that very device from its
-    successor."""
+    """What is about to be done, by which executor or binder; to whom, unless it is made anew; and the mark."""
 
-    creates: str
+    executor: str
     target: Target | None = None
     mark: str = ""
 

@@ -15,10 +15,14 @@ from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus_agent.commands import inbox
 from hwcensus_agent.commands.answer import ACCEPTED, EXPIRED, FAILED, Answer, Report
+from hwcensus_agent.commands.binding import Binding
 from hwcensus_agent.commands.census_port import CensusPort
+from hwcensus_agent.commands.creation import Creation
+from hwcensus_agent.commands.executors.binder import Binder
 from hwcensus_agent.commands.executors.executor import Executor
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
+from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.work import Work
 
@@ -37,6 +41,7 @@ class Commands:
         guard: Guard,
         policy: Policy,
         executors: Mapping[str, Executor],
+        binders: Mapping[str, Binder],
         census: CensusPort,
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
         report: Report,
@@ -46,7 +51,12 @@ class Commands:
         """`transaction` opens one on the spool; `report` is called within one and puts the answer into the outbox."""
         self._guard, self._census = guard, census
         self._transaction, self._report, self._on_resync = transaction, report, on_resync
-        self._work = Work(policy=policy, executors=executors, census=census, begin=self._begin, patience=patience)
+        means = Means(policy=policy, census=census, note=self._note, patience=patience)
+        self._work = Work(
+            means=means,
+            creation=Creation(means=means, executors=executors),
+            binding=Binding(means=means, binders=binders),
+        )
         self._woken = asyncio.Event()
 
     def receive(self, value: bytes, headers: Mapping[str, bytes]) -> None:
@@ -65,7 +75,7 @@ class Commands:
         with self._transaction() as connection:
             begun = list(inbox.begun(connection))
         for one in begun:
-            self._work.expect(one.command, one.intent)
+            self._work.expect(one)
 
     async def run(self) -> None:
         """Settles what was begun, then carries out commands for ever; cancel it to stop."""
@@ -107,7 +117,7 @@ class Commands:
             self._report(Answer(command=command.id, state=ACCEPTED))
         self._woken.set()
 
-    def _begin(self, command: Command, intent: Intent) -> None:
+    def _note(self, command: Command, intent: Intent) -> None:
         with self._transaction() as connection:
             inbox.begin(connection, command.id, intent)
 

@@ -1,5 +1,7 @@
-"""What can be made and taken away, one executor a class: adding one is a file and a line here."""
+"""What can be made and taken away, one executor a class, and moved between drivers, one binder a bus: adding one is a
+file and a line here."""
 
+from hwcensus_agent.commands.executors.binder import Binder
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import Executor
 
@@ -10,3 +12,6 @@ EXECUTORS: dict[str, Executor] = {
         BridgeExecutor(),
     )
 }  # fmt: skip
+
+#: Subsystem → binder.
+BINDERS: dict[str, Binder] = {}

@@ -10,7 +10,7 @@ from lxml import etree
 
 from hwcensus.command import Command
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, KernelRefused, NameTaken
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
 from hwcensus_agent.rtnetlink import Link, RouteSocket
 
 _BRIDGE = "bridge"
@@ -28,27 +28,21 @@ class BridgeExecutor:
 
     creates = _BRIDGE
 
-    def subject(self, command: Command) -> str:
-        device: etree._Element | None = command.device
-        return "" if device is None else device.findtext("capability[@type='net']/interface") or ""
+    def subject(self, command: Command) -> Subject:
+        return Subject(name=_name(command))
 
-    def expected(self, command: Command) -> Expectation:
-        return Expectation(effect=Effect.ADD, subsystem="net", kernel_name=self.subject(command))
-
-    def check(self, command: Command) -> None:
-        name = self.subject(command)
+    def check(self, command: Command) -> str:
+        name = _name(command)
         found = _look(name)
         if found is not None:
             raise _taken(name, found)
+        return ""
 
-    def mark_of(self, target: Target) -> str | None:
-        if target.subsystem != "net":
-            return None
-        found = _look(target.kernel_name)
-        return None if found is None or found.kind != _BRIDGE else _mark(found)
+    def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
+        return (Expectation(effect=Effect.ADD, subsystem="net", kernel_name=_name(command)),)
 
     def create(self, command: Command) -> None:
-        name = self.subject(command)
+        name = _name(command)
         try:
             with RouteSocket() as route:
                 route.create_bridge(name, alias=f"hwcensus {command.id}", address=address_of(command.id))
@@ -57,15 +51,35 @@ class BridgeExecutor:
         except OSError as error:
             raise KernelRefused.by(error) from error
 
+    def health(self, command: Command) -> Health | None:
+        return None
+
+    def was_created(self, command: Command, mark: str) -> bool | None:
+        found = _look(_name(command))
+        return found is not None and self._made(found, command)
+
+    def undo(self, command: Command, mark: str) -> None:
+        found = _look(_name(command))
+        if found is not None and self._made(found, command):
+            _delete(found)
+
+    def mark_of(self, target: Target) -> str | None:
+        if target.subsystem != "net":
+            return None
+        found = _look(target.kernel_name)
+        return None if found is None or found.kind != _BRIDGE else _mark(found)
+
+    def subject_of(self, target: Target) -> Subject:
+        return Subject(name=target.kernel_name)
+
+    def in_use(self, target: Target) -> tuple[str, ...]:
+        return ()
+
     def destroy(self, target: Target, mark: str) -> None:
         found = _look(target.kernel_name)
         if found is None or _mark(found) != mark:
             raise DeviceChanged(f"{target.kernel_name} is not the bridge any more that was found a moment ago")
         _delete(found)
-
-    def was_created(self, command: Command) -> bool | None:
-        found = _look(self.subject(command))
-        return found is not None and self._made(found, command)
 
     def was_destroyed(self, target: Target, mark: str) -> bool | None:
         found = _look(target.kernel_name)
@@ -74,13 +88,13 @@ class BridgeExecutor:
         # Another index: deleted and made anew by somebody, or the host was started anew.
         return False if _mark(found) == mark else None
 
-    def undo(self, command: Command) -> None:
-        found = _look(self.subject(command))
-        if found is not None and self._made(found, command):
-            _delete(found)
-
     def _made(self, link: Link, command: Command) -> bool:
         return link.kind == _BRIDGE and link.address == address_of(command.id)
+
+
+def _name(command: Command) -> str:
+    device: etree._Element | None = command.device
+    return "" if device is None else device.findtext("capability[@type='net']/interface") or ""
 
 
 def _look(name: str) -> Link | None:

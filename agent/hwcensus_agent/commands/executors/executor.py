@@ -1,4 +1,4 @@
-"""What an executor is: it touches the kernel for one class of devices, and can look afterwards what became of it.
+"""What an executor is: it makes and takes away devices of one class, and can look afterwards what became of it.
 
 Methods may block as long as the kernel does; the runner calls them in a thread. Order, notes and waiting are the
 runner's, permission the policy's.
@@ -6,6 +6,7 @@ runner's, permission the policy's.
 
 import errno
 import os
+from dataclasses import dataclass
 from typing import Protocol
 
 from hwcensus.command import Command
@@ -39,37 +40,74 @@ class KernelRefused(Refused):
         return cls(f"{name} ({number}): {error.strerror or os.strerror(number)}{advice}", errno=name)
 
 
+class InUse(Refused):
+    """the device is in use"""
+
+    code = "in-use"
+
+
 _NEEDS_ROOT = "; the agent runs without root: run it as root on hosts where it shall create and destroy"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What the host's policy is asked about: the kernel's name of a device; of a virtual port its WWPN and its
+    adapter's, since the kernel deals its name."""
+
+    name: str
+    parent: str | None = None
+    wwpn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """How a new device fares: in words, and whether it is what `require="online"` asks for."""
+
+    text: str
+    is_online: bool
+
+
 class Executor(Protocol):
-    """One class of devices. `mark` is a text of the executor's own that tells a device from its successor."""
+    """One class of devices that are made and taken away. A `mark` is a text of the executor's own, kept on disk."""
 
     creates: str
 
-    def subject(self, command: Command) -> str:
-        """The kernel name that a creation document asks for: what the policy's patterns are compared with."""
+    def subject(self, command: Command) -> Subject:
+        """What a creation document asks for."""
 
-    def expected(self, command: Command) -> Expectation:
-        """What the census should see when a creation takes effect."""
+    def check(self, command: Command) -> str:
+        """Looks whether a creation can be tried. Changes nothing.
 
-    def check(self, command: Command) -> None:
-        """Looks whether a creation can be tried. Raises NameTaken, KernelRefused. Changes nothing."""
+        Gives the mark of what is there before: what `undo` and a look after a crash have to know. Raises Refused.
+        """
 
-    def mark_of(self, target: Target) -> str | None:
-        """The mark of a present device; None where it is not of this class."""
+    def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
+        """What the census should see when a creation takes effect. Never raises: it is asked at every start."""
 
     def create(self, command: Command) -> None:
         """Makes it, whole or not at all. Raises NameTaken, KernelRefused."""
 
+    def health(self, command: Command) -> Health | None:
+        """How the device that was made fares; None where there is nothing to tell."""
+
+    def was_created(self, command: Command, mark: str) -> bool | None:
+        """Whether this very command's device is there; None where that cannot be told."""
+
+    def undo(self, command: Command, mark: str) -> None:
+        """Takes away what `create` made, if it is there. Raises KernelRefused."""
+
+    def mark_of(self, target: Target) -> str | None:
+        """What tells a present device from its successor; None where it is not of this class. Raises Refused where it
+        is, and must stay."""
+
+    def subject_of(self, target: Target) -> Subject:
+        """What the policy is asked before the device is taken away."""
+
+    def in_use(self, target: Target) -> tuple[str, ...]:
+        """Who holds the device, in words: then only `force` takes it away."""
+
     def destroy(self, target: Target, mark: str) -> None:
         """Takes the device with this mark away. Raises DeviceChanged, KernelRefused."""
 
-    def was_created(self, command: Command) -> bool | None:
-        """Whether this very command's device is there; None where that cannot be told."""
-
     def was_destroyed(self, target: Target, mark: str) -> bool | None:
         """Whether the device with this mark is gone; None where that cannot be told."""
-
-    def undo(self, command: Command) -> None:
-        """Takes away what `create` made, if it is there. Raises KernelRefused."""

@@ -1,0 +1,74 @@
+"""Carrying out `detach` and `reattach`: a present device is moved between drivers, and the census sees the new one.
+
+And the same from the other end, after a crash: what was moved by half is given back.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwcensus.command import Command
+from hwcensus.errors import Refused
+from hwcensus_agent.commands.answer import SUCCEEDED, Answer
+from hwcensus_agent.commands.census_port import Expectation, Target
+from hwcensus_agent.commands.executors.binder import Binder
+from hwcensus_agent.commands.executors.executor import Subject
+from hwcensus_agent.commands.inbox import Begun, Intent
+from hwcensus_agent.commands.means import Means, interrupted, not_seen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """Devices moved between drivers by the binder of their bus."""
+
+    means: Means
+    binders: Mapping[str, Binder]
+
+    async def carry_out(self, command: Command) -> Answer:
+        target = self.means.target_of(command)
+        binder = self._binder(command, target)
+        self.means.allow(command.type, binder.binds, Subject(name=target.kernel_name))
+        mark = await asyncio.to_thread(binder.check, command, target)
+        await self.means.free(command, lambda: binder.in_use(command, target))
+        intent = Intent(executor=binder.binds, target=target, mark=mark)
+        self.means.begin(command, intent, self.expected(command, intent))
+        try:
+            await asyncio.to_thread(binder.bind, command, target)
+        except Exception:
+            # It may have lost its driver and not got the other.
+            await asyncio.to_thread(binder.undo, command, target, mark)
+            raise
+        if await self.means.seen(command) is not None:
+            return Answer(command=command.id, state=SUCCEEDED)
+        return await self._undone(command, binder, target, mark)
+
+    async def settle(self, begun: Begun) -> Answer:
+        command, target, mark = begun.command, begun.intent.target, begun.intent.mark
+        assert target is not None, "carry_out notes one"
+        binder = self.binders[begun.intent.executor]
+        if not await asyncio.to_thread(binder.was_bound, command, target, mark):
+            await asyncio.to_thread(binder.undo, command, target, mark)
+            return interrupted(command, f"{target.kernel_name} was given back to the driver it had")
+        if await self.means.rest_seen(command, self.expected(command, begun.intent)) is not None:
+            return Answer(command=command.id, state=SUCCEEDED)
+        return await self._undone(command, binder, target, mark)
+
+    def expected(self, command: Command, intent: Intent) -> tuple[Expectation, ...]:
+        """What the census sees of it."""
+        binder = self.binders.get(intent.executor)
+        if binder is None or intent.target is None:
+            return ()
+        return binder.expected(command, intent.target, intent.mark)
+
+    def _binder(self, command: Command, target: Target) -> Binder:
+        binder = self.binders.get(target.subsystem)
+        if binder is None:
+            known = ", ".join(self.binders) or "nothing"
+            text = f"{target.name} is a {target.subsystem} device; this agent can {command.type} {known}"
+            raise Refused(text, code="not-detachable")
+        return binder
+
+    async def _undone(self, command: Command, binder: Binder, target: Target, mark: str) -> Answer:
+        await asyncio.to_thread(binder.undo, command, target, mark)
+        text = f"the kernel did it, but the census did not see {target.kernel_name} change in {self.means.patience} s"
+        return not_seen(command, f"{text}; it was undone")

@@ -1,0 +1,138 @@
+"""Carrying out `create` and `destroy`: checks, intent on disk, the kernel, then waiting until the census has seen it.
+
+And the same from the other end, after a crash: looking at the host to learn how a begun command ended.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hwcensus.command import Command
+from hwcensus.creatable import check_creation
+from hwcensus.errors import Refused
+from hwcensus.event import Produced
+from hwcensus.instant import now
+from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
+from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.commands.executors.executor import Executor, Health
+from hwcensus_agent.commands.inbox import Begun, Intent
+from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
+from hwcensus_agent.commands.policy import CREATE, DESTROY
+
+#: Seconds a device has to come online where that is required, unless the command's deadline is nearer.
+ONLINE_S = 60.0
+#: Seconds between two looks at it: the kernel announces no port state.
+LOOK_S = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creation:
+    """Devices made and taken away by the executor of their class."""
+
+    means: Means
+    executors: Mapping[str, Executor]
+
+    async def create(self, command: Command) -> Answer:
+        executor = self._creator(command)
+        self.means.allow(CREATE, executor.creates, executor.subject(command))
+        mark = await asyncio.to_thread(executor.check, command)
+        intent = Intent(executor=executor.creates, mark=mark)
+        self.means.begin(command, intent, self.expected(command, intent))
+        try:
+            await asyncio.to_thread(executor.create, command)
+        except Exception:
+            # Whatever it was: the kernel may have made it all the same (an answer can be lost).
+            await self._undo(command, executor, mark)
+            raise
+        return await self._ends_well(command, executor, mark, await self.means.seen(command))
+
+    async def destroy(self, command: Command) -> Answer:
+        target = self.means.target_of(command)
+        executor, mark = await self._destroyer(target)
+        self.means.allow(DESTROY, executor.creates, await asyncio.to_thread(executor.subject_of, target))
+        await self.means.free(command, lambda: executor.in_use(target))
+        self.means.begin(command, Intent(executor=executor.creates, target=target, mark=mark), [going(target)])
+        await asyncio.to_thread(executor.destroy, target, mark)
+        return self._gone(command, target, await self.means.seen(command))
+
+    async def settle(self, begun: Begun) -> Answer:
+        command, target, mark = begun.command, begun.intent.target, begun.intent.mark
+        executor = self.executors[begun.intent.executor]
+        if target is None:
+            return await self._settle_create(command, executor, mark)
+        return await self._settle_destroy(command, executor, target, mark)
+
+    def expected(self, command: Command, intent: Intent) -> tuple[Expectation, ...]:
+        """What the census sees of it."""
+        if intent.target is not None:
+            return (going(intent.target),)
+        executor = self.executors.get(intent.executor)
+        return () if executor is None else executor.expected(command, intent.mark)
+
+    def _creator(self, command: Command) -> Executor:
+        assert command.device is not None, "the schema gives every create a device"
+        type_ = check_creation(command.device)
+        if type_ not in self.executors:
+            raise Refused(f"this agent creates only {', '.join(self.executors)}, no {type_}", code="not-creatable")
+        return self.executors[type_]
+
+    async def _destroyer(self, target: Target) -> tuple[Executor, str]:
+        for executor in self.executors.values():
+            mark = await asyncio.to_thread(executor.mark_of, target)
+            if mark is not None:
+                return executor, mark
+        raise Refused(f"{target.name} is none of {', '.join(self.executors)}, so it stays", code="not-allowed")
+
+    async def _ends_well(
+        self, command: Command, executor: Executor, mark: str, produced: tuple[Produced, ...] | None
+    ) -> Answer:
+        """Answers for what was made; undoes it where it was not seen, or is not what the command requires."""
+        if produced is None:
+            await self._undo(command, executor, mark)
+            text = f"the kernel made it, but it did not come into the census within {self.means.patience} s"
+            return not_seen(command, f"{text}; it was undone")
+        health = await self._health(command, executor)
+        if command.require is None or health is None or health.is_online:
+            told = None if health is None else health.text
+            return Answer(command=command.id, state=SUCCEEDED, text=told, produced=produced)
+        await self._undo(command, executor, mark)
+        text = f"it did not come online: {health.text}; it was undone"
+        return Answer(command=command.id, state=FAILED, code="not-online", text=text)
+
+    async def _health(self, command: Command, executor: Executor) -> Health | None:
+        """How the new device fares; where it has to come online, as soon as it does, or at last."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(ONLINE_S, (command.expires - now()).total_seconds())
+        while True:
+            health = await asyncio.to_thread(executor.health, command)
+            if command.require is None or health is None or health.is_online or loop.time() >= until:
+                return health
+            await asyncio.sleep(LOOK_S)
+
+    async def _undo(self, command: Command, executor: Executor, mark: str) -> None:
+        """Undoes; what the census has seen already, it sees go as this command's doing."""
+        added = (one for one in executor.expected(command, mark) if one.effect is Effect.ADD)
+        there = [target for one in added if (target := self.means.find(one)) is not None]
+        self.means.census.expect(command.id, [going(target) for target in there])
+        await asyncio.to_thread(executor.undo, command, mark)
+        await self.means.seen(command)
+
+    def _gone(self, command: Command, target: Target, seen: tuple[Produced, ...] | None) -> Answer:
+        if seen is not None:
+            return Answer(command=command.id, state=SUCCEEDED)
+        text = f"the kernel deleted {target.kernel_name}, but the census still has it after {self.means.patience} s"
+        return not_seen(command, text)
+
+    async def _settle_create(self, command: Command, executor: Executor, mark: str) -> Answer:
+        was_created = await asyncio.to_thread(executor.was_created, command, mark)
+        if not was_created:
+            return interrupted(command, "nothing was made" if was_created is False else "what was made is not known")
+        produced = await self.means.rest_seen(command, executor.expected(command, mark))
+        return await self._ends_well(command, executor, mark, produced)
+
+    async def _settle_destroy(self, command: Command, executor: Executor, target: Target, mark: str) -> Answer:
+        was_destroyed = await asyncio.to_thread(executor.was_destroyed, target, mark)
+        if not was_destroyed:
+            certain = "is still there" if was_destroyed is False else "is there, whether the same is not known"
+            return interrupted(command, f"{target.kernel_name} {certain}")
+        return self._gone(command, target, await self.means.rest_seen(command, [going(target)]))

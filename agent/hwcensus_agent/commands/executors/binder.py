@@ -1,0 +1,38 @@
+"""What a binder is: it moves present devices of one bus between drivers, and can look afterwards which one they have.
+
+Methods may block, as an executor's do. Order, notes and waiting are `binding.py`'s, permission the policy's.
+"""
+
+from typing import Protocol
+
+from hwcensus.command import Command
+from hwcensus_agent.commands.census_port import Expectation, Target
+
+
+class Binder(Protocol):
+    """One bus. Each method looks at `command.type`, detach or reattach; `mark` is a text of the binder's own, kept on
+    disk."""
+
+    #: Subsystem of its devices, and what the policy calls them.
+    binds: str
+
+    def check(self, command: Command, target: Target) -> str:
+        """Looks whether it can be tried. Changes nothing.
+
+        Gives the mark of what is there before: which drivers have the device now. Raises Refused.
+        """
+
+    def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
+        """Who holds the device, in words: then only `force` moves it."""
+
+    def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
+        """What the census should see when it takes effect; nothing where it is so already. Never raises."""
+
+    def bind(self, command: Command, target: Target) -> None:
+        """Moves it. Raises DeviceChanged, KernelRefused."""
+
+    def was_bound(self, command: Command, target: Target, mark: str) -> bool | None:
+        """Whether it was moved; None where that cannot be told."""
+
+    def undo(self, command: Command, target: Target, mark: str) -> None:
+        """Gives the device back to the drivers that the mark names. Raises KernelRefused."""
