@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from hwcensus.errors import HwcensusError
+from hwcensus.followed import Followed
 
 logger = logging.getLogger(__name__)
 
@@ -13,34 +14,23 @@ class PinnedKeys(Mapping[str, bytes]):
     """Key id → raw public key. A file that is absent or wrong pins nothing, and is said once."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._version: tuple[int, int] | None = None
-        self._keys: dict[str, bytes] = {}
+        self._file = Followed(path, _read)
 
     def __getitem__(self, key: str) -> bytes:
-        return self._current()[key]
+        return self._file.current()[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._current())
+        return iter(self._file.current())
 
     def __len__(self) -> int:
-        return len(self._current())
+        return len(self._file.current())
 
-    def _current(self) -> dict[str, bytes]:
-        try:
-            status = self._path.stat()
-            version = (status.st_mtime_ns, status.st_ino)
-        except OSError:
-            version = (0, 0)
-        if version != self._version:
-            self._version, self._keys = version, self._read()
-        return self._keys
 
-    def _read(self) -> dict[str, bytes]:
-        from hwcensus.signature import read_public_keys  # brings `cryptography`, which an agent without keys spares
+def _read(path: Path) -> dict[str, bytes]:
+    from hwcensus.signature import read_public_keys  # brings `cryptography`, which an agent without keys spares
 
-        try:
-            return read_public_keys(self._path)
-        except (OSError, ValueError, HwcensusError) as error:
-            logger.warning("no key of a collector is pinned: commands are refused", extra={"why": str(error)})
-            return {}
+    try:
+        return read_public_keys(path)
+    except (OSError, ValueError, HwcensusError) as error:
+        logger.warning("no key of a collector is pinned: commands are refused", extra={"why": str(error)})
+        return {}

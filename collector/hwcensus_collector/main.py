@@ -1,4 +1,4 @@
-"""`hwcensus-collector`: runs the centre, and what its operator does by hand (`topics`, `db`, `ingest`, `host`)."""
+"""`hwcensus-collector`: runs the centre, and what its operator does by hand (`topics`, `db`, `key`, …)."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -60,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     db = verbs.add_parser("db", help="the database").add_subparsers(required=True, metavar="VERB")
     _verb(db, "upgrade", _db_upgrade, "bring its schema up to this program's")
     _verb(db, "check", _db_check, "recompute digests and counts of every host")
+    key = verbs.add_parser("key", help="the keys that sign commands").add_subparsers(required=True, metavar="VERB")
+    _verb(key, "show", partial(_key, "show"), "print the public keys that agents have to pin")
+    _verb(key, "next", partial(_key, "next"), "make the key that is to sign next; the present one signs on")
+    _verb(key, "switch", partial(_key, "switch"), "let the other key sign, once all agents pin both; again: back")
+    _verb(key, "retire", partial(_key, "retire"), "forget the key that does not sign")
     ingest = _verb(verbs, "ingest", _ingest, "fold events without Kafka")
     ingest.add_argument("--once", metavar="FILE", required=True, help="event documents one after the other; - is stdin")
     host = verbs.add_parser("host", help="one host").add_subparsers(required=True, metavar="VERB")
@@ -156,6 +162,18 @@ def _db_check(_: argparse.Namespace, settings: CollectorSettings) -> int:
         wrong += 1
     print(f"{wrong} found" if wrong else "all is well", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _key(verb: str, _: argparse.Namespace, settings: CollectorSettings) -> int:
+    """Prints what agents have to pin afterwards."""
+    from hwcensus import key_file
+
+    changes = {
+        "show": key_file.load_or_make, "next": key_file.add_next, "switch": key_file.switch, "retire": key_file.retire,
+    }  # fmt: skip
+    keys = changes[verb](settings.commands.key_file)
+    print(key_file.public_lines(keys), end="")
+    return 0
 
 
 def _ingest(arguments: argparse.Namespace, settings: CollectorSettings) -> int:

@@ -1,26 +1,30 @@
-"""Ed25519 signatures over the exact bytes of a command (RFC 8032), and the files keys live in.
+"""Ed25519 signatures over the exact bytes of a command (RFC 8032), and the public keys that agents pin.
+
+The collector's private keys are in `key_file.py`.
 
 `cryptography` is imported on first use: an agent that never gets a command need not hold its 8 MB.
 """
 
 import base64
 import hashlib
-import os
-import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hwcensus.errors import HwcensusError
+from hwcensus.guarded import read_guarded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: Kafka headers that carry the signature and the id of the key.
 SIGNATURE_HEADER, KEY_HEADER = "signature", "key-id"
+#: Bytes of the name of an unknown key that are worth repeating.
+_LONGEST_NAME = 64
 
 
 class BadSignature(HwcensusError):
-    """the command is not signed by a key that this agent pins"""
+    """the signature does not fit the command"""
 
     code = "bad-signature"
 
@@ -30,81 +34,42 @@ def key_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
+class UnknownKey(BadSignature):
+    """the command is signed by a key that this agent does not pin"""
+
+    code = "unknown-key"
+
+
 class Signer:
-    """The collector's private key, made at first start in a file that only its owner may read."""
+    """Signs with one private key of the collector's."""
 
     def __init__(self, private: "Ed25519PrivateKey") -> None:
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
         self._private = private
-        self.public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public = private.public_key().public_bytes_raw()
+        self.key_id = key_id(self.public)
 
     @classmethod
     def load_or_make(cls, path: Path) -> "Signer":
-        """The key in `path` (PEM, PKCS 8); made, with its public half in `path.pub`, where there is none.
+        """With the key that signs of those in `path`, made where there is none. Raises as `key_file.load` does."""
+        from hwcensus import key_file
 
-        Raises HwcensusError `bad-key` for a file that holds no Ed25519 key.
-        """
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        if not path.exists():
-            _make(path)
-        try:
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-        except ValueError as error:
-            raise HwcensusError(f"{path} holds no private key in PEM: {error}", code="bad-key") from error
-        if not isinstance(key, Ed25519PrivateKey):
-            raise HwcensusError(f"{path} holds a key that is not Ed25519", code="bad-key")
-        signer = cls(key)
-        _keep(path.with_name(path.name + ".pub"), base64.b64encode(signer.public) + b"\n", 0o644)
-        return signer
+        return cls(key_file.load_or_make(path)[0])
 
     def headers(self, value: bytes) -> list[tuple[str, bytes]]:
         """The Kafka headers that prove `value`."""
         signature = base64.b64encode(self._private.sign(value))
-        return [(SIGNATURE_HEADER, signature), (KEY_HEADER, key_id(self.public).encode())]
-
-
-def _make(path: Path) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write_once(path, pem, 0o600)
-
-
-def _write_once(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all, and never over a file that another process made meanwhile."""
-    part = _written_beside(path, content, mode)
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-
-
-def _keep(path: Path, content: bytes, mode: int) -> None:
-    """The file has this content afterwards, and at no time half of it."""
-    if not path.exists() or path.read_bytes() != content:
-        _written_beside(path, content, mode).replace(path)
-
-
-def _written_beside(path: Path, content: bytes, mode: int) -> Path:
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return part
+        return [(SIGNATURE_HEADER, signature), (KEY_HEADER, self.key_id.encode())]
 
 
 def read_public_keys(path: Path) -> dict[str, bytes]:
-    """The keys an agent pins: one base64 line each, by key id. Raises HwcensusError `bad-key`."""
+    """The keys an agent pins: one base64 line each, by key id; `#` begins a remark.
+
+    Raises HwcensusError `bad-key`, BadMode for a file that everybody may write, OSError, ValueError.
+    """
     keys = {}
-    for line in path.read_text().split():
+    for line in (line.partition("#")[0].strip() for line in read_guarded(path).decode().splitlines()):
+        if not line:
+            continue
         try:
             raw = base64.b64decode(line, validate=True)
         except ValueError as error:
@@ -115,15 +80,17 @@ def read_public_keys(path: Path) -> dict[str, bytes]:
     return keys
 
 
-def verify(value: bytes, headers: dict[str, bytes], keys: dict[str, bytes]) -> None:
+def verify(value: bytes, headers: Mapping[str, bytes], keys: Mapping[str, bytes]) -> None:
     """Checks the headers of a command against the pinned keys. Raises BadSignature."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    named = headers.get(KEY_HEADER, b"").decode("ascii", "replace")
+    if KEY_HEADER not in headers:
+        raise BadSignature(f"signed by none: it has no header {KEY_HEADER!r}")
+    named = headers[KEY_HEADER][:_LONGEST_NAME].decode("ascii", "replace")
     key = keys.get(named)
     if key is None:
-        raise BadSignature(f"signed by key {named or '(none)'!r}, which is not pinned here")
+        raise UnknownKey(f"signed by key {named!r}; pinned here: {', '.join(sorted(keys))}")
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(headers.get(SIGNATURE_HEADER, b"")), value)
     except (InvalidSignature, ValueError) as error:

@@ -114,6 +114,14 @@ def test_the_rule_that_allows_is_named_by_its_place(tmp_path: Path) -> None:
     assert rule.where.endswith("policy.toml: allow 2")
 
 
+def test_a_file_that_everybody_may_write_is_no_policy(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(BRIDGES)
+    (tmp_path / "policy.toml").chmod(0o646)
+    with pytest.raises(ConfigError, match="chmod o-w") as error:
+        Policy.load(tmp_path / "policy.toml")
+    assert error.value.code == "bad-mode"
+
+
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -83,6 +83,7 @@ def test_a_line_that_is_no_key_is_a_named_mistake(tmp_path: Path, text: str) -> 
 
 def test_a_file_that_holds_no_private_key_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("mine")
+    (tmp_path / "key").chmod(0o600)
     with pytest.raises(HwcensusError) as error:
         Signer.load_or_make(tmp_path / "key")
     assert error.value.code == "bad-key"

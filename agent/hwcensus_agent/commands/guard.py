@@ -56,7 +56,7 @@ class Guard:
     def _authentic(self, value: bytes, headers: Mapping[str, bytes]) -> Command:
         if not self.keys:
             raise Refused("this agent pins no key of a collector, so it obeys none", code="no-keys")
-        verify(value, dict(headers), dict(self.keys))
+        verify(value, headers, self.keys)
         return read_command(value)
 
     def _check(self, command: Command, at: datetime) -> None:

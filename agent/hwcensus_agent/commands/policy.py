@@ -16,6 +16,7 @@ from typing import Self
 
 from hwcensus.creatable import CREATABLE
 from hwcensus.errors import ConfigError
+from hwcensus.guarded import read_guarded
 
 CREATE, DESTROY, DETACH, REATTACH = "create", "destroy", "detach", "reattach"
 #: The kernel deals the name of a vport (hostN), so that it is allowed by its WWNs; all others by their names.
@@ -81,10 +82,10 @@ class Policy:
     def load(cls, path: Path) -> Self:
         """The policy in `path`; the default where there is no such file.
 
-        Raises ConfigError for a file that cannot be read, an unknown key, class or action.
+        Raises ConfigError for a file that cannot be read or that everybody may write, an unknown key, class or action.
         """
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(read_guarded(path).decode())
         except FileNotFoundError:
             return cls(rules=(DEFAULT,), source=f"the default, there is no {path}")
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

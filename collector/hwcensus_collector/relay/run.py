@@ -20,10 +20,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hwcensus.instant import now
 from hwcensus.kafka import producer_arguments
-from hwcensus.signature import Signer
 from hwcensus_collector.relay import dispatch, outbox, resync
 from hwcensus_collector.relay.lag import Ends, KafkaEnds, Lag
 from hwcensus_collector.relay.outbox import Outgoing
+from hwcensus_collector.relay.signing import Signing
 from hwcensus_collector.relay.turn import Turn
 from hwcensus_collector.settings import CollectorSettings
 
@@ -41,8 +41,8 @@ R = TypeVar("R")
 async def run_relay(settings: CollectorSettings, engine: Engine, stop: asyncio.Event) -> None:
     """Works until `stop`. Makes the signing key where there is none. Raises HwcensusError for a key or a Kafka
     setting that cannot be used; databases and brokers that are away are waited for."""
-    signer = await asyncio.to_thread(Signer.load_or_make, settings.commands.key_file)
-    relay = Relay(settings, engine, signer, KafkaEnds(settings.kafka))
+    signing = await asyncio.to_thread(Signing, settings.commands.key_file)
+    relay = Relay(settings, engine, signing, KafkaEnds(settings.kafka))
     try:
         await relay.run(stop)
     finally:
@@ -61,8 +61,8 @@ class _Seen:
 class Relay:
     """One relay, holding the turn or waiting for it."""
 
-    def __init__(self, settings: CollectorSettings, engine: Engine, signer: Signer, ends: Ends) -> None:
-        self._settings, self._engine, self._signer, self._ends = settings, engine, signer, ends
+    def __init__(self, settings: CollectorSettings, engine: Engine, signing: Signing, ends: Ends) -> None:
+        self._settings, self._engine, self._signing, self._ends = settings, engine, signing, ends
         self._turn = Turn(engine)
         self._lag = Lag()
         self._producer: AIOKafkaProducer | None = None
@@ -161,7 +161,7 @@ class Relay:
 
     async def _send(self, producer: AIOKafkaProducer, outgoing: Sequence[Outgoing]) -> list[Outgoing]:
         topic = self._settings.kafka.commands_topic
-        sent, failed = await dispatch.send(producer, topic, self._signer, outgoing)
+        sent, failed = await dispatch.send(producer, topic, self._signing.signer(), outgoing)
         if failed is None:
             self._say_back()
         else:
