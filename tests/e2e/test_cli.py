@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 import pytest
 from lxml import etree
@@ -287,28 +288,86 @@ def test_waiting_follows_a_command_to_its_end(url: str, census: World, state: st
     assert errors.splitlines()[0].startswith(f"hwcensus: {state}")
 
 
-def test_destroying_asks_a_person_first(url: str, census: World) -> None:
-    """On a terminal it asks, and a no orders nothing."""
+def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
+    """What a command on a terminal of its own says until it asks, and its exit code after the answer."""
     ours, theirs = pty.openpty()
-    env = program_environment(HWCENSUS_URL=url)
-    words = command("destroy", "web17", "net_hwc0")
-    with subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
+    env = program_environment(HWCENSUS_URL=url, COLUMNS="200")
+    with subprocess.Popen(command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
         os.close(theirs)
         written = b""
         while b"[y/N]" not in written:
             written += os.read(ours, 1024)
-        os.write(ours, b"n\n")
-        assert asking.wait(60) == 4
+        os.write(ours, answer + b"\n")
+        code = asking.wait(60)
     os.close(ours)
-    assert b"destroy net_hwc0 of web17" in written
+    return code, written.decode()
+
+
+def ordered(census: World) -> list[str]:
+    """The types of what was ordered."""
     with census.engine.connect() as connection:
-        assert connection.execute(tables.command.select()).first() is None
+        return [row.type for row in connection.execute(tables.command.select())]
+
+
+def test_destroying_asks_a_person_first(url: str, census: World) -> None:
+    """On a terminal it asks, and a no orders nothing."""
+    code, written = asked(url, "destroy", "web17", "net_hwc0")
+    assert (code, ordered(census)) == (4, [])
+    assert "destroy net_hwc0 of web17? [y/N]" in written
+
+
+def test_before_something_is_destroyed_all_below_it_is_shown(url: str, census: World) -> None:
+    for name, parent, inner in (
+        ("scsi_host5", "computer", '<capability type="scsihost"/>'),
+        ("block_sda", "scsi_host5", block("ext4")),
+        ("block_dm-0", "computer", block("xfs", "block_sda")),
+    ):
+        document = f"<device><name>{name}</name><key>/sys/{name}</key><parent>{parent}</parent>{inner}</device>"
+        census.tell("a1", document, BEGAN)
+    _, written = asked(url, "destroy", "web17", "scsi_host5")
+    assert re.search(r"^hwcensus:   block_sda .*ext4", written, re.MULTILINE)
+    assert re.search(r"^hwcensus:     block_dm-0 .*xfs", written, re.MULTILINE)
+    assert "net_eth0" not in written
+
+
+def block(filesystem: str, slave: str = "") -> str:
+    inner = f"<slave>{slave}</slave>" if slave else ""
+    return f'<capability type="block"><state filesystem="{filesystem}">{inner}</state></capability>'
+
+
+def test_before_a_driver_lets_go_what_helps_to_decide_is_shown(url: str, census: World) -> None:
+    state = "<state><member>pci_0000_00_1f_3</member><member>pci_0000_00_1f_4</member></state>"
+    facts = f'<capability type="pci"><iommu_group>7</iommu_group><reset_methods>flr pm</reset_methods>{state}'
+    census.tell("a1", pci().replace("</device>", f"{facts}</capability></device>"), after(hours=2))
+    census.tell("a1", pci("pci_0000_00_1f_4"), after(hours=2))
+    code, written = asked(url, "detach", "web17", "pci_0000_00_1f_3", "--driver", "pci-stub", answer=b"y")
+    assert "IOMMU group 7, which goes as a whole: pci_0000_00_1f_3 (i801_smbus), pci_0000_00_1f_4 (i80" in written
+    assert "reset: flr pm" in written
+    assert "net_eth0" in written, "the interface below it"
+    assert (code, ordered(census)) == (0, ["detach"])
+    code, written = asked(url, "reattach", "web17", "pci_0000_00_1f_3")
+    assert (code, ordered(census)) == (4, ["detach"])
+
+
+def test_what_is_no_pci_or_usb_device_is_not_detached(hwcensus: Run) -> None:
+    done = hwcensus("detach", "web17", "net_hwc0", "--yes")
+    assert (done.returncode, "not-detachable" in done.stderr) == (4, True)
+
+
+def test_a_creation_says_what_it_asks_for(hwcensus: Run) -> None:
+    words = ("create", "web17", "-", "--force", "--valid", "60", "-o", "json")
+    told = json.loads(hwcensus(*words, stdin=BRIDGE.format("hwc7")).stdout)
+    expires, issued = (datetime.fromisoformat(told[name]) for name in ("expires", "issued"))
+    assert (expires - issued).total_seconds() == 60
+    refused = hwcensus("create", "web17", "-", "--require", "online", stdin=BRIDGE.format("hwc8"))
+    assert (refused.returncode, "bad-require" in refused.stderr) == (2, True)
 
 
 def test_commands_are_listed_and_cancelled(hwcensus: Run) -> None:
     made = json.loads(hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json").stdout)
     assert json.loads(hwcensus("command", "list", "--state", "queued", "-o", "json").stdout)[0]["id"] == made["id"]
-    assert "cancelled" in hwcensus("command", "cancel", made["id"]).stdout
+    assert json.loads(hwcensus("command", "list", "--overdue", "--type", "destroy", "-o", "json").stdout) == []
+    assert "wrong one" in hwcensus("command", "cancel", made["id"], "--reason", "wrong one").stdout
     again = hwcensus("command", "cancel", made["id"])
     assert again.returncode == 4
     watched = hwcensus("command", "watch", made["id"])

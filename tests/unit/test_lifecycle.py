@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwcensus.client import command
 from hwcensus_collector.relay.lifecycle import ENDED, MOVES, TOLD, Mover, State, after_told, is_overdue, may_move
 
 NOW = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
@@ -47,6 +48,10 @@ def test_answers_before_the_dispatch_was_noted_late_or_twice_make_only_legal_ste
 
 def test_the_ends_are_those_of_the_design() -> None:
     assert {str(state) for state in ENDED} == {"succeeded", "failed", "expired", "abandoned", "cancelled"}
+
+
+def test_the_client_knows_the_same_ends() -> None:
+    assert set(command.ENDED) == ENDED
 
 
 def test_every_state_can_be_reached_from_queued_and_every_other_one_ends() -> None:

@@ -65,6 +65,7 @@ ERRORS = (
     ("GET", "/v1/changes?kinds=ad", 400, "unknown-kind"),
     ("GET", "/v1/commands/nix", 404, "unknown-command"),
     ("GET", "/v1/commands?state=lost", 400, "unknown-state"),
+    ("GET", "/v1/commands?type=destory", 400, "unknown-type"),
     ("POST", "/v1/commands/nix/cancel", 404, "unknown-command"),
     ("GET", "/v1/documents/0000", 404, "unknown-document"),
     ("DELETE", "/v1/hosts/web17/devices/net_eth1", 404, "unknown-device"),
@@ -201,6 +202,23 @@ def test_destroying_is_answered_with_where_to_follow_it(http: httpx.Client) -> N
     assert answer.status_code == 202
     assert http.get(answer.headers["location"]).json()["identity"] == "net/place/net_hwc0"
     assert [one["type"] for one in http.get("/v1/commands?host=web17").json()["items"]] == ["destroy"]
+
+
+def test_commands_are_found_by_type_and_by_being_overdue(census: World, http: httpx.Client) -> None:
+    kept = http.delete("/v1/hosts/web17/devices/net_hwc0").json()["id"]
+    late = http.post("/v1/hosts/web17/devices/pci_0000_00_1f_3/detach").json()["id"]
+    with census.engine.begin() as connection:
+        past = {"expires": BEGAN, "state": "dispatched"}
+        connection.execute(tables.command.update().where(tables.command.c.id == late).values(past))
+
+    def found(query: str) -> list[str]:
+        return [one["id"] for one in http.get(f"/v1/commands?{query}").json()["items"]]
+
+    assert found("") == [late, kept]
+    assert found("type=destroy") == [kept]
+    assert found("overdue=yes") == [late]
+    reason = http.post(f"/v1/commands/{late}/abandon?reason=power+cut").json()
+    assert (reason["state"], reason["steps"][-1]["text"], found("overdue=yes")) == ("abandoned", "power cut", [])
 
 
 def test_a_driver_is_ordered_to_let_go_and_the_hosts_own_to_take_it_again(http: httpx.Client) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, event
 
 from hwcensus.instant import now
 from hwcensus_collector.inventory import changes, commands, dead_letters, devices, history, hosts, lookup, past
+from hwcensus_collector.inventory.commands import CommandFilter
 from hwcensus_collector.inventory.cursor import Window
 from hwcensus_collector.inventory.filters import DeviceFilter
 from tests.wire.census_world import BEGAN, World, after, bridge, computer, world
@@ -41,8 +42,9 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "feed": lambda c: changes.changes_after(c, 1, changes.ChangeFilter(), 10),
     "feed of a host": lambda c: changes.changes_after(c, 1, changes.ChangeFilter(host="a1"), 10),
     "since": lambda c: _second(lambda w: changes.list_changes(c, changes.ChangeFilter(), w, since=BEGAN)),
-    "commands": lambda c: commands.list_commands(c, Window()),
-    "commands of a host": lambda c: commands.list_commands(c, Window(), host="a1", state="queued"),
+    "commands": lambda c: commands.list_commands(c, Window(), CommandFilter()),
+    "commands of a host": lambda c: commands.list_commands(c, Window(), CommandFilter(host="a1", state="queued")),
+    "overdue commands": lambda c: commands.list_commands(c, Window(), CommandFilter(overdue=True)),
     "dead letters": lambda c: dead_letters.list_dead_letters(c, Window(), host="a1"),
 }
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from hwcensus_collector.api.answer import List, answer, answer_list
 from hwcensus_collector.api.context import Actor, Context, PageWindow
-from hwcensus_collector.inventory.commands import Command, find_command, list_commands
+from hwcensus_collector.inventory.commands import Command, CommandFilter, find_command, list_commands
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay import ends
 
@@ -23,11 +23,14 @@ def commands(
     window: PageWindow,
     host: Annotated[str | None, Query(description="id or name of a host")] = None,
     state: Annotated[str | None, Query(description="queued, dispatched, …")] = None,
+    type: Annotated[str | None, Query(description="create, destroy, detach, reattach or ping")] = None,
+    overdue: Annotated[bool, Query(description="only those past their deadline without a result")] = False,
 ) -> Response:
     """The newest first."""
     with context.reading() as connection:
         id_ = None if host is None else host_id(connection, host)
-        return answer_list(list_commands(connection, window, host=id_, state=state))
+        wanted = CommandFilter(host=id_, state=state, type=type, overdue=overdue)
+        return answer_list(list_commands(connection, window, wanted))
 
 
 @router.get("/{command}", response_model=Command)

@@ -1,19 +1,20 @@
 """Commands and the steps of their life, as they stand in SQL; queueing and cancelling them is the relay's."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
 from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_mean, nearest_names
+from hwcensus_collector.relay.lifecycle import ENDED, State, is_overdue
 
-STATES = ("queued", "dispatched", "accepted", "succeeded", "failed", "expired", "cancelled", "abandoned")
-#: After these nothing more comes.
-ENDED = ("succeeded", "failed", "expired", "cancelled", "abandoned")
+#: What may be ordered; a resync is asked for by the relay, and no row.
+TYPES = ("create", "destroy", "detach", "reattach", "ping")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class Command:
     host: str
     host_name: str
     type: str
-    #: One of STATES.
+    #: One of `lifecycle.State`.
     state: str
     #: Past its deadline without a result.
     overdue: bool
@@ -56,28 +57,49 @@ class Command:
 
     @property
     def ended(self) -> bool:
-        return self.state in ENDED
+        return State(self.state) in ENDED
 
 
-def list_commands(
-    connection: Connection, window: Window, *, host: str | None = None, state: str | None = None
-) -> Page[Command]:
-    """Commands, the newest first; `host` is an id. Raises BadParameter for the state or the cursor."""
-    if state is not None and state not in STATES:
-        near = nearest_names(state, STATES)
-        raise BadParameter(
-            f"there is no state {state!r}, only {', '.join(STATES)}{did_you_mean(near)}",
-            code="unknown-state",
-            nearest=near,
-        )
+@dataclass(frozen=True, kw_only=True)
+class CommandFilter:
+    """All that is given must hold; `host` is an id. Raises BadParameter (`unknown-state`, `unknown-type`)."""
+
+    host: str | None = None
+    state: str | None = None
+    type: str | None = None
+    overdue: bool = False
+
+    def __post_init__(self) -> None:
+        _require_known("state", self.state, tuple(State))
+        _require_known("type", self.type, TYPES)
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """On the command's row."""
+        command = tables.command.c
+        if self.host is not None:
+            yield command.host == self.host
+        if self.state is not None:
+            yield command.state == self.state
+        if self.type is not None:
+            yield command.type == self.type
+        if self.overdue:
+            yield command.state.in_(sorted(set(State) - ENDED))
+            yield command.expires <= now()
+
+
+def _require_known(what: str, given: str | None, known: tuple[str, ...]) -> None:
+    if given is not None and given not in known:
+        near = nearest_names(given, known)
+        text = f"there is no {what} {given!r}, only {', '.join(known)}{did_you_mean(near)}"
+        raise BadParameter(text, code=f"unknown-{what}", nearest=near)
+
+
+def list_commands(connection: Connection, window: Window, wanted: CommandFilter) -> Page[Command]:
+    """Commands, the newest first. Raises BadParameter for the cursor."""
     command = tables.command
-    mark = question_mark("commands", host, state)
+    mark = question_mark("commands", wanted)
     after = read_cursor(window.cursor, mark, (int,))
-    query = _commands().order_by(command.c.number.desc()).limit(window.limit + 1)
-    if host is not None:
-        query = query.where(command.c.host == host)
-    if state is not None:
-        query = query.where(command.c.state == state)
+    query = _commands().where(*wanted.conditions()).order_by(command.c.number.desc()).limit(window.limit + 1)
     if after is not None:
         query = query.where(command.c.number < after[0])
     rows = connection.execute(query).all()
@@ -116,7 +138,7 @@ def _command(row: Row[tuple[object, ...]], steps: tuple[Step, ...]) -> Command:
         host_name=row.host_name or row.host,
         type=row.type,
         state=row.state,
-        overdue=row.state not in ENDED and expires < now(),
+        overdue=is_overdue(State(row.state), expires, now()),
         subject=row.subject,
         identity=row.identity,
         name=row.name,

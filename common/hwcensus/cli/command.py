@@ -18,8 +18,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "list":
             action.add_argument("--host", metavar="HOST", help="only of this host (name or id)")
             action.add_argument("--state", metavar="STATE", help="only in this state")
+            action.add_argument("--type", metavar="TYPE", help="only create, destroy, detach, reattach or ping")
+            action.add_argument("--overdue", action="store_true", help="only past their deadline without a result")
         else:
             action.add_argument("id", metavar="ID", help="id of the command")
+        if name in ("cancel", "abandon"):
+            action.add_argument("--reason", metavar="TEXT", help="why, for the record")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> None:
-    rows = client.commands(host=arguments.host, state=arguments.state)
+    rows = client.commands(host=arguments.host, state=arguments.state, type_=arguments.type, overdue=arguments.overdue)
     write_rows(rows, COLUMNS, lambda one: one.told, output=arguments.output, of="command")
 
 
@@ -45,11 +49,11 @@ def _watch(client: Client, arguments: argparse.Namespace) -> None:
 
 
 def _cancel(client: Client, arguments: argparse.Namespace) -> None:
-    show(client.command(arguments.id).cancel(), arguments.output)
+    show(client.command(arguments.id).cancel(arguments.reason), arguments.output)
 
 
 def _abandon(client: Client, arguments: argparse.Namespace) -> None:
-    show(client.command(arguments.id).abandon(), arguments.output)
+    show(client.command(arguments.id).abandon(arguments.reason), arguments.output)
 
 
 #: What can be done with commands: a new action is a function and a line here.

@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "show changes as they come"),
     "create": ("create", "create a device on a host"),
     "destroy": ("destroy", "destroy a device of a host"),
+    "detach": ("detach", "take a PCI or USB device from its driver"),
+    "reattach": ("reattach", "give a PCI or USB device back to its driver"),
     "command": ("command", "follow, cancel or abandon commands"),
 }
 _INTERRUPTED, _PIPE_CLOSED = 130, 141

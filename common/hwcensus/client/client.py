@@ -121,9 +121,12 @@ class Client:
             except ValueError as error:
                 raise Unexpected from error
 
-    def commands(self, *, host: str | None = None, state: str | None = None) -> Iterator[Command]:
-        """Commands, the newest first."""
-        found = self._transport.pages("/v1/commands", {"host": host, "state": state})
+    def commands(
+        self, *, host: str | None = None, state: str | None = None, type_: str | None = None, overdue: bool = False
+    ) -> Iterator[Command]:
+        """Commands, the newest first; `overdue` are those past their deadline without a result."""
+        query = {"host": host, "state": state, "type": type_, "overdue": "yes" if overdue else None}
+        found = self._transport.pages("/v1/commands", query)
         return (Command.read(one, self._transport) for one in found)
 
     def command(self, id_: str) -> Command:

@@ -90,13 +90,17 @@ class Command:
         """The command as it stands now."""
         return Command.read(self._transport.get(path_of(self.id)), self._transport)
 
-    def cancel(self) -> "Command":
+    def cancel(self, reason: str | None = None) -> "Command":
         """Takes it back before it is sent. Raises Refused afterwards."""
-        return Command.read(self._transport.order("POST", f"{path_of(self.id)}/cancel"), self._transport)
+        return self._end("cancel", reason)
 
-    def abandon(self) -> "Command":
+    def abandon(self, reason: str | None = None) -> "Command":
         """Gives up waiting for a result that is overdue. Raises Refused where it is not."""
-        return Command.read(self._transport.order("POST", f"{path_of(self.id)}/abandon"), self._transport)
+        return self._end("abandon", reason)
+
+    def _end(self, how: str, reason: str | None) -> "Command":
+        told = self._transport.order("POST", f"{path_of(self.id)}/{how}", {"reason": reason})
+        return Command.read(told, self._transport)
 
     def wait(self, timeout: float | None = None, seen: Callable[[Step], object] = bool) -> "Command":
         """The command once it has ended; `seen` is told of each step on the way.

@@ -1,0 +1,67 @@
+"""What orders about a device that is there share: their arguments, the question before them, and their end."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+
+from hwcensus.cli import below
+from hwcensus.cli.follow import add_order, finish
+from hwcensus.cli.output import say
+from hwcensus.cli.parser import add_url
+from hwcensus.cli.visible import visible
+from hwcensus.client import Command, Device, Host
+from hwcensus.errors import Refused
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Host and device, and how the order is given."""
+    add_url(parser)
+    add_order(parser)
+    parser.add_argument("host", metavar="HOST", help="name or id")
+    parser.add_argument("device", metavar="DEVICE", help="name or identity")
+    add_consent(parser)
+
+
+def add_consent(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="also where it is in use, or the host has doubts")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def order(
+    arguments: argparse.Namespace,
+    host: Host,
+    device: Device,
+    act: Callable[[], Command],
+    facts: Callable[[Iterable[Device]], Iterable[str]] = lambda _: (),
+) -> int:
+    """Asks, unless told not to, then orders; `facts` are further lines that help to decide, from the host's devices."""
+    if not arguments.yes:
+        require_person()
+        devices = list(host.devices())
+        _show(device, facts(devices), below.below(devices, device.name))
+        confirm(f"{arguments.verb} {device.name} of {device.host_name}?")
+    return finish(act(), arguments)
+
+
+def _show(device: Device, facts: Iterable[str], found: list[tuple[int, Device]]) -> None:
+    say(below.words(device))
+    for fact in facts:
+        say(fact)
+    if found:
+        say("below it, in use or not as only the host knows:")
+    for line in below.lines(found):
+        say(line)
+
+
+def confirm(question: str) -> None:
+    """Asks the person at the terminal. Raises Refused unless the answer is yes."""
+    sys.stderr.write(visible(f"{question} [y/N] "))
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Refused("not confirmed; nothing was ordered", code="not-confirmed")
+
+
+def require_person() -> None:
+    """Raises Refused where nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise Refused("this needs a yes, and nobody can be asked here; give --yes", code="not-confirmed")
