@@ -1,4 +1,4 @@
-"""`hwcensus-agent`: run the agent, or see by hand what it sees (`list`, `show`, `dump`, `watch`)."""
+"""`hwcensus-agent`: run it, see by hand what it sees (`list`, `show`, …), ask what it would obey (`policy check`)."""
 
 import argparse
 import asyncio

@@ -27,9 +27,7 @@ class Orders:
     def __init__(self, settings: AgentSettings, host: str, spool: Spool, census: Census, publisher: Publisher) -> None:
         """Raises ConfigError for a policy file that is wrong."""
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
-        policy = Policy.load(settings.commands.policy)
-        if settings.census.hal_address:
-            policy = Policy(source="of an agent that tells of another machine than its own")
+        policy = Policy.of(settings)
         self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in EXECUTORS)
         self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         guard = Guard(host=host, keys=PinnedKeys(settings.commands.keys), knows_stream=spool.knows_stream)

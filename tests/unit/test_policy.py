@@ -1,11 +1,13 @@
 """The host's policy: what it allows, what it says when it does not, and what it takes for a mistake."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hwcensus.errors import ConfigError
 from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.settings import AgentSettings, CensusSettings, CommandSettings
 
 BRIDGES = '[[allow]]\nclass = "bridge"\nactions = ["create", "destroy"]\nnames = ["hwc*", "lab-?"]\n'
 
@@ -112,6 +114,16 @@ def test_the_rule_that_allows_is_named_by_its_place(tmp_path: Path) -> None:
     rule = policy(tmp_path, BRIDGES + VPORTS).rule("create", "vport", "", parent=PARENT, wwpn=WWPN)
     assert rule is not None
     assert rule.where.endswith("policy.toml: allow 2")
+
+
+def test_an_agent_that_tells_of_another_machine_allows_nothing_whatever_its_file_says(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(BRIDGES)
+    here = AgentSettings(commands=CommandSettings(policy=tmp_path / "policy.toml"))
+    assert Policy.of(here).allows("create", "bridge", "hwc0") is None
+    elsewhere = replace(here, census=CensusSettings(hal_address="unix:path=/run/bus", sysroot="none"))
+    refusal = Policy.of(elsewhere).allows("create", "bridge", "hwc0")
+    assert refusal is not None
+    assert "another machine" in refusal.text
 
 
 def test_a_file_that_everybody_may_write_is_no_policy(tmp_path: Path) -> None:

@@ -24,12 +24,17 @@ class Binding:
     means: Means
     binders: Mapping[str, Binder]
 
-    async def carry_out(self, command: Command) -> Answer:
+    async def may(self, command: Command) -> tuple[Binder, Target, str]:
+        """Who moves which device, and the mark of what it has before. Changes nothing. Raises HwcensusError."""
         target = self.means.target_of(command)
         binder = self._binder(command, target)
         self.means.allow(command.type, binder.binds, Subject(name=target.kernel_name))
         mark = await asyncio.to_thread(binder.check, command, target)
         await self.means.free(command, lambda: binder.in_use(command, target))
+        return binder, target, mark
+
+    async def carry_out(self, command: Command) -> Answer:
+        binder, target, mark = await self.may(command)
         intent = Intent(executor=binder.binds, target=target, mark=mark)
         self.means.begin(command, intent, self.expected(command, intent))
         try:

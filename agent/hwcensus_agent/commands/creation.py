@@ -32,10 +32,22 @@ class Creation:
     means: Means
     executors: Mapping[str, Executor]
 
-    async def create(self, command: Command) -> Answer:
+    async def may_create(self, command: Command) -> tuple[Executor, str]:
+        """Who makes it, and the mark of what is there before. Changes nothing. Raises HwcensusError."""
         executor = self._creator(command)
         self.means.allow(CREATE, executor.creates, executor.subject(command))
-        mark = await asyncio.to_thread(executor.check, command)
+        return executor, await asyncio.to_thread(executor.check, command)
+
+    async def may_destroy(self, command: Command) -> tuple[Executor, Target, str]:
+        """Who takes which device away, and its mark. Changes nothing. Raises HwcensusError."""
+        target = self.means.target_of(command)
+        executor, mark = await self._destroyer(target)
+        self.means.allow(DESTROY, executor.creates, await asyncio.to_thread(executor.subject_of, target))
+        await self.means.free(command, lambda: executor.in_use(target))
+        return executor, target, mark
+
+    async def create(self, command: Command) -> Answer:
+        executor, mark = await self.may_create(command)
         intent = Intent(executor=executor.creates, mark=mark)
         self.means.begin(command, intent, self.expected(command, intent))
         try:
@@ -47,10 +59,7 @@ class Creation:
         return await self._ends_well(command, executor, mark, await self.means.seen(command))
 
     async def destroy(self, command: Command) -> Answer:
-        target = self.means.target_of(command)
-        executor, mark = await self._destroyer(target)
-        self.means.allow(DESTROY, executor.creates, await asyncio.to_thread(executor.subject_of, target))
-        await self.means.free(command, lambda: executor.in_use(target))
+        executor, target, mark = await self.may_destroy(command)
         self.means.begin(command, Intent(executor=executor.creates, target=target, mark=mark), [going(target)])
         await asyncio.to_thread(executor.destroy, target, mark)
         return self._gone(command, target, await self.means.seen(command))

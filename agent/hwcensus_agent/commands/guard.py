@@ -48,7 +48,7 @@ class Guard:
                 return None
             if command.type in HARMLESS and command.expires <= at:
                 return None
-            self._check(command, at)
+            self.check(command, at)
         except HwcensusError as error:
             return _refused(value, error)
         return command
@@ -59,7 +59,8 @@ class Guard:
         verify(value, headers, self.keys)
         return read_command(value)
 
-    def _check(self, command: Command, at: datetime) -> None:
+    def check(self, command: Command, at: datetime) -> None:
+        """Whether an authentic command comes in time and for this life of the host. Raises Refused."""
         if command.type not in HARMLESS and not self.knows_stream(command.stream):
             raise Refused(
                 f"meant for an agent with stream {command.stream}, which is not in this one's past", code="wrong-stream"

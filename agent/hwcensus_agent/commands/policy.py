@@ -17,6 +17,7 @@ from typing import Self
 from hwcensus.creatable import CREATABLE
 from hwcensus.errors import ConfigError
 from hwcensus.guarded import read_guarded
+from hwcensus_agent.settings import AgentSettings
 
 CREATE, DESTROY, DETACH, REATTACH = "create", "destroy", "detach", "reattach"
 #: The kernel deals the name of a vport (hostN), so that it is allowed by its WWNs; all others by their names.
@@ -24,7 +25,7 @@ VPORT = "vport"
 
 #: Class → what may be done to its devices.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys((*CREATABLE, VPORT), (CREATE, DESTROY)),
+    **dict.fromkeys(CREATABLE, (CREATE, DESTROY)),
     "pci": (DETACH, REATTACH),
     "usb": (DETACH, REATTACH),
 }
@@ -77,6 +78,13 @@ class Policy:
 
     rules: tuple[Rule, ...] = ()
     source: str = "(none)"
+
+    @classmethod
+    def of(cls, settings: AgentSettings) -> Self:
+        """The policy of the agent with these settings. Raises as `load` does."""
+        if settings.census.hal_address:  # executors act on the machine that they run on
+            return cls(source="of an agent that tells of another machine than its own")
+        return cls.load(settings.commands.policy)
 
     @classmethod
     def load(cls, path: Path) -> Self:

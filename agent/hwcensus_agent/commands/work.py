@@ -1,4 +1,5 @@
-"""Carrying out one command, or looking after a crash how it ended: which file does it for which type."""
+"""Carrying out one command, looking before whether it could be, or after a crash how it ended: which file does it for
+which type."""
 
 from dataclasses import dataclass
 
@@ -31,6 +32,16 @@ class Work:
             case "ping":
                 return Answer(command=command.id, state=SUCCEEDED)
         raise Refused(f"this agent does not know how to {command.type}", code="not-supported")
+
+    async def may(self, command: Command) -> None:
+        """All that is asked before the kernel is touched, no more. Raises HwcensusError as `carry_out` does."""
+        match command.type:
+            case "create":
+                await self.creation.may_create(command)
+            case "destroy":
+                await self.creation.may_destroy(command)
+            case "detach" | "reattach":
+                await self.binding.may(command)
 
     async def settle(self, begun: Begun) -> Answer:
         """How a command ended that was begun by an agent which stopped. Raises HwcensusError."""

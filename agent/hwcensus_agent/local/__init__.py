@@ -1,4 +1,4 @@
-"""`hwcensus-agent list|show|dump|watch`: what this host's agent sees, by hand and without any Kafka.
+"""`hwcensus-agent list|show|dump|watch|policy`: what this host's agent sees, by hand and without any Kafka.
 
 The 2008 proposal's verbs on one host: count and list devices, by capability, by bus, look one up, print its document.
 """
@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from io import TextIOWrapper
 
 from hwcensus.errors import NotFound
-from hwcensus_agent.local import documents, listing, lookup, seen, watch
-from hwcensus_agent.settings import SOURCES, AgentSettings, CensusSettings
+from hwcensus_agent.local import documents, listing, lookup, policy, seen, watch
+from hwcensus_agent.settings import SOURCES, AgentSettings
 
-Verb = Callable[[argparse.Namespace, CensusSettings], int]
+Verb = Callable[[argparse.Namespace, AgentSettings], int]
 
 
 def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +28,8 @@ def add_parsers(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--format", choices=documents.FORMATS, default="hwcensus", help="libvirt: as virsh nodedev-dumpxml has them"
     )
     watch.add_arguments(_parser(verbs, "watch", "print devices as they come, change and go"))
+    rules = verbs.add_parser("policy", help="what commands may do here").add_subparsers(required=True, metavar="VERB")
+    policy.add_arguments(_parser(rules, "check", "say what a command would be answered, and why; nothing is done"))
 
 
 def _parser(
@@ -57,11 +59,11 @@ def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show must not end the program
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    return VERBS[arguments.verb](arguments, settings.census)
+    return VERBS[arguments.verb](arguments, settings)
 
 
-def _list(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = seen.devices(census)
+def _list(arguments: argparse.Namespace, settings: AgentSettings) -> int:
+    devices = seen.devices(settings.census)
     text = listing.render(devices, arguments)
     if text:
         print(text)
@@ -69,15 +71,15 @@ def _list(arguments: argparse.Namespace, census: CensusSettings) -> int:
     return 0
 
 
-def _show(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = seen.devices(census)
+def _show(arguments: argparse.Namespace, settings: AgentSettings) -> int:
+    devices = seen.devices(settings.census)
     found = lookup.find(devices, arguments.device)
     print(documents.show(found, arguments.output))
     return 0
 
 
-def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    devices = seen.devices(census)
+def _dump(arguments: argparse.Namespace, settings: AgentSettings) -> int:
+    devices = seen.devices(settings.census)
     wanted = [lookup.find(devices, name) for name in arguments.devices] or list(devices)
     written = documents.FORMATS[arguments.format](devices)
     left_out = [one.name for one in wanted if one.name not in written]
@@ -92,8 +94,8 @@ def _dump(arguments: argparse.Namespace, census: CensusSettings) -> int:
     return 0
 
 
-def _watch(arguments: argparse.Namespace, census: CensusSettings) -> int:
-    return watch.run(census, arguments.output)
+def _watch(arguments: argparse.Namespace, settings: AgentSettings) -> int:
+    return watch.run(settings.census, arguments.output)
 
 
 def _say_unread(devices: listing.Devices) -> None:
@@ -104,4 +106,6 @@ def _say_unread(devices: listing.Devices) -> None:
         print(f"hwcensus-agent: {who}: {', '.join(sorted(set(unread)))}", file=sys.stderr)
 
 
-VERBS: Mapping[str, Verb] = {"list": _list, "show": _show, "dump": _dump, "watch": _watch}
+VERBS: Mapping[str, Verb] = {
+    "list": _list, "show": _show, "dump": _dump, "watch": _watch, "policy": policy.check,
+}  # fmt: skip

@@ -1,0 +1,130 @@
+"""`hwcensus-agent policy check` as a process: it answers as the agent's runner would, and does nothing."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hwcensus import document
+from hwcensus.command import Command
+from hwcensus.instant import now
+from hwcensus.signature import Signer
+from tests.fixtures.process import program_environment
+
+BRIDGE = '<device><capability type="net"><interface>{}</interface><capability type="bridge"/></capability></device>'
+VPORT = """<device><parent{}>scsi_host5</parent><capability type="scsi_host"><capability type="fc_host">
+<wwnn>20000000c9831b9e</wwnn><wwpn>5001438001234567</wwpn></capability></capability></device>"""
+POLICY = """
+[[allow]]
+class = "bridge"
+actions = ["create", "destroy"]
+names = ["hwc*", "lo"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+def check(tmp_path: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hwcensus_agent.main", "policy", "check"]
+    settings = {
+        "HWCENSUS_HOST": "host-1",
+        "HWCENSUS_COMMANDS_POLICY": str(tmp_path / "policy.toml"),
+        "HWCENSUS_COMMANDS_KEYS": str(tmp_path / "key.pub"),
+    }
+    return subprocess.run(
+        [*command, *words],
+        check=False,
+        input=given,
+        capture_output=True,
+        text=True,
+        env=program_environment(**settings),
+        timeout=60,
+    )
+
+
+def test_what_is_allowed_is_told_by_which_rule_and_what_is_known_only_later(tmp_path: Path) -> None:
+    signer = Signer.load_or_make(tmp_path / "key")
+    done = check(tmp_path, "-", given=BRIDGE.format("hwcpolicy0"))
+    assert done.returncode == 0, done.stderr
+    assert f"allowed  to create bridge hwcpolicy0, by {tmp_path}/policy.toml: allow 1: names hwc*, lo" in done.stdout
+    assert f"later    signed by a key of {tmp_path}/key.pub: {signer.key_id}" in done.stdout
+    assert not Path("/sys/class/net/hwcpolicy0").exists()
+
+
+def test_that_no_key_is_pinned_is_told(tmp_path: Path) -> None:
+    assert "no-keys" in check(tmp_path, "-", given=BRIDGE.format("hwcpolicy0")).stdout
+
+
+@pytest.mark.parametrize(
+    "given, code, said",
+    [
+        (BRIDGE.format("br0"), "not-allowed", "names hwc*, lo, not br0"),
+        (BRIDGE.format("lo"), "name-taken", "lo"),
+        (BRIDGE.format("hwc-that-is-far-too-long"), "name-too-long", "15"),
+        ("<device/>", "no-capability", "capability"),
+        ("<device", "not-xml", ""),
+    ],
+)
+def test_what_would_be_refused_has_the_code_and_text_of_the_answer(
+    tmp_path: Path, given: str, code: str, said: str
+) -> None:
+    done = check(tmp_path, "-", given=given)
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"hwcensus-agent: {code}: ")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words, code",
+    [
+        (["--destroy", "net_lo"], "not-allowed"),
+        (["--detach", "net_lo"], "not-detachable"),
+        (["--destroy", "net_hwcnone0"], "unknown-device"),
+        (["no-such-file"], "no-file"),
+    ],
+)
+def test_devices_of_this_host_are_asked_about_by_name(tmp_path: Path, words: list[str], code: str) -> None:
+    done = check(tmp_path, *words)
+    assert done.returncode in (3, 4)
+    assert done.stderr.startswith(f"hwcensus-agent: {code}: ")
+
+
+def test_a_policy_is_tried_before_it_is_in_force(tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(POLICY.replace("hwc*", "br*"))
+    assert check(tmp_path, "--policy", str(other), "-", given=BRIDGE.format("br77")).returncode == 0
+    assert check(tmp_path, "--policy", str(other), "-", given=BRIDGE.format("hwc0")).returncode == 4
+    other.write_text("[[alow]]")
+    assert check(tmp_path, "--policy", str(other), "-", given=BRIDGE.format("br77")).returncode == 2
+
+
+def test_a_command_is_asked_about_with_whom_and_when_it_is_for(tmp_path: Path) -> None:
+    command = Command(
+        id="c1", host="host-1", stream="s1", type="create", issued=now(), expires=now() + timedelta(hours=1), by="al",
+        device=document.parse(BRIDGE.format("hwcpolicy0").encode()),
+    )  # fmt: skip
+    done = check(tmp_path, "-", given=command.to_bytes().decode())
+    assert done.returncode == 0, done.stderr
+    assert "stream s1" in done.stdout
+    for changed, code in [
+        (replace(command, host="host-2"), "wrong-host"),
+        (replace(command, expires=now() - timedelta(seconds=1)), "expired"),
+    ]:
+        refused = check(tmp_path, "-", given=changed.to_bytes().decode())
+        assert refused.returncode == 4
+        assert f": {code}: " in refused.stderr
+
+
+def test_a_vport_that_leaves_its_names_or_its_parent_to_the_centre_cannot_be_judged(tmp_path: Path) -> None:
+    done = check(tmp_path, "-", given=VPORT.format(""))
+    assert done.returncode == 2
+    assert "incomplete" in done.stderr
+    assert "<parent" in done.stderr
