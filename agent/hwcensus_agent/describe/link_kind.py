@@ -4,9 +4,20 @@ The kind is rtnetlink's IFLA_INFO_KIND; without it, sysfs tells some. What all i
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from hwcensus.classes.link_kind import Bond, Bridge, Macvlan, Team, Tun, Vlan, Vrf, Vxlan
+from hwcensus.classes.link_kind import (
+    CHOOSING_BOND_MODES,
+    LACP_MODE,
+    Bond,
+    Bridge,
+    Macvlan,
+    Team,
+    Tun,
+    Vlan,
+    Vrf,
+    Vxlan,
+)
 from hwcensus.device import Capability
 from hwcensus.fact import original
 from hwcensus_agent.describe.facts import Facts, From, flag, number, stated, worked_out
@@ -15,8 +26,6 @@ from hwcensus_agent.view import View
 
 #: Folder or attribute that only this kind has.
 SIGNS = {"tun_flags": "tun", "bridge": "bridge", "bonding": "bond"}
-#: Modes of a bond that choose a slave for what they send (kernel's bonding.rst, xmit_hash_policy).
-CHOOSING = frozenset({"balance-xor", "802.3ad", "balance-tlb"})
 #: Those that others are enslaved to. They list them by links `lower_*`; elsewhere such a link is what it is on top of.
 MASTERS = frozenset({"bridge", "bond", "team", "vrf", "openvswitch"})
 TAP = 0x2  # IFF_TAP
@@ -72,7 +81,7 @@ def told(field: str, attribute: str) -> From:
     return stated(lambda view, host: getattr(host.link(view), field, None), rtnetlink=attribute)
 
 
-def word(attribute: str, *, modes: frozenset[str] | None = None) -> From:
+def word(attribute: str, *, modes: Collection[str] | None = None) -> From:
     """The first word of a bond's attribute (`layer2 0`); None in modes that do not use it."""
 
     def read(view: View, _: HostView) -> str | None:
@@ -115,8 +124,8 @@ KINDS: Mapping[
     "bond": Facts(
         Bond,
         mode=word("bonding/mode"),
-        xmit_policy=word("bonding/xmit_hash_policy", modes=CHOOSING),
-        lacp_rate=word("bonding/lacp_rate", modes=frozenset({"802.3ad"})),
+        xmit_policy=word("bonding/xmit_hash_policy", modes=CHOOSING_BOND_MODES),
+        lacp_rate=word("bonding/lacp_rate", modes=(LACP_MODE,)),
         miimon=number("bonding/miimon", least=1),
     ),
     "team": Facts(Team),

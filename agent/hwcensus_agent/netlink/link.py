@@ -7,6 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from hwcensus.classes.link_kind import BOND_MODES, VLAN_PROTOCOLS
 from hwcensus_agent.netlink.frame import Malformed, attributes, number, text
 
 INFO = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware type, index, flags, change mask
@@ -29,11 +30,7 @@ UP = 0x1  # IFF_UP
 LOWER_UP = 0x10000  # IFF_LOWER_UP
 
 OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")  # as sysfs writes them
-BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
-BOND_XMIT_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
-BOND_LACP_RATES = ("slow", "fast")
 MACVLAN_MODES = {1: "private", 2: "vepa", 4: "bridge", 8: "passthru", 16: "source"}
-VLAN_PROTOCOLS = {0x8100: "802.1Q", 0x88A8: "802.1ad"}
 
 
 @dataclass(frozen=True, kw_only=True)

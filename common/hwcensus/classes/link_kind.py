@@ -6,6 +6,16 @@ from typing import ClassVar
 from hwcensus.device import Capability
 from hwcensus.fact import NUMBER, WORD, YES_NO, optional
 
+#: EtherType → what the census calls it (linux/if_ether.h).
+VLAN_PROTOCOLS = {0x8100: "802.1Q", 0x88A8: "802.1ad"}
+#: As sysfs has them; their places are the kernel's numbers (linux/if_bonding.h).
+BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
+XMIT_POLICIES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
+LACP_RATES = ("slow", "fast")
+#: Modes of a bond that choose a slave for what they send (kernel's bonding.rst, xmit_hash_policy).
+CHOOSING_BOND_MODES = ("balance-xor", "802.3ad", "balance-tlb")
+LACP_MODE = "802.3ad"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bridge(Capability):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from hwcensus import document, schema
-from hwcensus.creatable import bridge, vport
+from hwcensus.creatable import bond, bridge, virt_functions, vlan, vport
 from hwcensus.errors import InvalidDocument
 
 
@@ -25,7 +25,10 @@ class Form(NamedTuple):
 #: Creatable type → its form.
 CREATABLE: dict[str, Form] = {
     "bridge": Form(("net", "bridge"), bridge.check),
+    "vlan": Form(("net", "vlan"), vlan.check),
+    "bond": Form(("net", "bond"), bond.check),
     "vport": Form(("scsihost", "fc"), vport.check),
+    "virt_functions": Form(("pci",), virt_functions.check),
 }
 
 
