@@ -7,7 +7,7 @@ from hwcensus.command import Command
 from hwcensus.topics import partition_of
 from hwcensus_agent.census import Census
 from hwcensus_agent.commands.answer import Answer
-from hwcensus_agent.commands.executors import BINDERS, EXECUTORS
+from hwcensus_agent.commands.executors import BINDERS, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
@@ -17,6 +17,7 @@ from hwcensus_agent.news import MANIFEST, PRESENT, RESULT
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings
 from hwcensus_agent.spool import Spool
+from hwcensus_agent.way import Way
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,14 @@ class Orders:
         """Raises ConfigError for a policy file that is wrong."""
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
         policy = Policy.of(settings)
-        self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in EXECUTORS)
+        can = executors(Way(settings.kafka.bootstrap_servers))
+        self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in can)
         self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         guard = Guard(host=host, keys=PinnedKeys(settings.commands.keys), knows_stream=spool.knows_stream)
         self._commands = Commands(
             guard=guard,
             policy=policy,
-            executors=EXECUTORS,
+            executors=can,
             binders=BINDERS,
             census=census,
             transaction=spool.transaction,

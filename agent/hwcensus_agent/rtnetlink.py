@@ -27,9 +27,11 @@ from hwcensus_agent.netlink.frame import (
 )
 from hwcensus_agent.netlink.link import INFO, Link, parse_link
 from hwcensus_agent.netlink.monitor import LinkChange, LinkEvent, LinkMonitor, Overflow
+from hwcensus_agent.netlink.new_link import NewLink
 
 __all__ = [
-    "DumpInterrupted", "Link", "LinkChange", "LinkEvent", "LinkMonitor", "Malformed", "Overflow", "RouteSocket",
+    "DumpInterrupted", "Link", "LinkChange", "LinkEvent", "LinkMonitor", "Malformed", "NewLink", "Overflow",
+    "RouteSocket",
 ]  # fmt: skip
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
@@ -96,27 +98,27 @@ class RouteSocket:
             return None
         return next((parse_link(answer.body) for answer in answers if answer.type == RTM_NEWLINK), None)
 
-    def create_bridge(self, name: str, *, alias: str | None = None, address: str | None = None) -> Link:
-        """Make a bridge, down and without ports, and give it back. Raises FileExistsError where the name is taken,
-        ValueError for a name, alias or address that cannot be one, OSError.
+    def create_link(self, new: NewLink, *, alias: str | None = None) -> Link:
+        """Make a link, down and without ports, and give it back. Raises FileExistsError where the name is taken (of a
+        VLAN also its number), ValueError for a name or alias that cannot be one, OSError.
 
-        `address` is set by the request that creates, `alias` by a second one, for the kernel ignores it in the first
-        (measured on 6.18): only an address tells for certain, after a crash, who made the bridge.
+        `group` is set by the request that creates; `alias` by a second one, for the kernel ignores it in the first
+        (measured on 6.18), and that takes the group back. So after a crash either tells for certain who made the link.
         """
-        wanted = _new_bridge(name, address)
+        wanted = new.attributes()
         tag = _alias(alias) if alias is not None else None
         self.ask(RTM_NEWLINK, CREATE | EXCLUSIVE | ACK, _info() + wanted)
-        made = self.link_by_name(name)
+        made = self.link_by_name(new.name)
         if made is None:
-            raise OSError(errno.ENODEV, f"the bridge {name} was gone as soon as it was made")
+            raise OSError(errno.ENODEV, f"{new.name} was gone as soon as it was made")
         if tag is None:
             return made
         try:
-            self.ask(RTM_NEWLINK, ACK, _info(made.index) + build_attributes({ifla.IFALIAS: tag}))
+            self.ask(RTM_NEWLINK, ACK, _info(made.index) + build_attributes({ifla.IFALIAS: tag, ifla.GROUP: _u32(0)}))
         except OSError:
             self.delete_link(made.index)
             raise
-        return replace(made, alias=alias)
+        return replace(made, alias=alias, group=0)
 
     def set_master(self, index: int, master: int | None) -> None:
         """Enslave a link to a bridge or bond, or release it. Raises OSError: a bond wants it down, and leaves it up."""
@@ -192,17 +194,6 @@ def _raise_refusal(message: Message) -> None:
 
 def _info(index: int = 0, flags: int = 0, changed: int = 0) -> bytes:
     return INFO.pack(AF_UNSPEC, 0, index, flags, changed)
-
-
-def _new_bridge(name: str, address: str | None) -> bytes:
-    encoded = os.fsencode(name)
-    if not encoded or b"\0" in encoded or b"%" in encoded:
-        raise ValueError(f"{name!r} cannot name a link (the kernel takes % for a pattern)")
-    kind = build_attributes({ifla.INFO_KIND: b"bridge"})
-    wanted = {ifla.IFNAME: encoded + b"\0", ifla.LINKINFO: kind}
-    if address is not None:
-        wanted[ifla.ADDRESS] = bytes.fromhex(address.replace(":", ""))
-    return build_attributes(wanted)
 
 
 def _alias(alias: str) -> bytes:

@@ -47,10 +47,10 @@ class Broker:
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
-    def answers(self) -> bool:
-        """Whether it takes a connection now."""
+    def answers(self, within: float) -> bool:
+        """Whether it takes a connection in so many seconds."""
         try:
-            socket.create_connection((self.address, self.port), timeout=ATTEMPT_S).close()
+            socket.create_connection((self.address, self.port), timeout=within).close()
         except OSError:
             return False
         return True
@@ -59,8 +59,8 @@ class Broker:
 class Way:
     """The way of this process, whose settings name these brokers (`host:port`)."""
 
-    def __init__(self, bootstrap: Sequence[str], *, limit: float = LIMIT_S) -> None:
-        self._bootstrap, self._limit = bootstrap, limit
+    def __init__(self, bootstrap: Sequence[str], *, limit: float = LIMIT_S, attempt: float = ATTEMPT_S) -> None:
+        self._bootstrap, self._limit, self._attempt = bootstrap, limit, attempt
 
     def brokers(self) -> list[Broker]:
         return _connected() or [broker for server in self._bootstrap for broker in _resolved(server)]
@@ -99,12 +99,12 @@ class Way:
 
     def answering(self) -> list[Broker]:
         """The brokers that can be lost: those that answer now."""
-        return [broker for broker in self.brokers() if broker.answers()]
+        return [broker for broker in self.brokers() if broker.answers(self._attempt)]
 
     def lost(self, answered: Collection[Broker]) -> list[Broker]:
         """Of brokers that answered, those that do not any more, however long they are waited for."""
         until, missing = time.monotonic() + self._limit, list(answered)
-        while missing := [broker for broker in missing if not broker.answers()]:
+        while missing := [broker for broker in missing if not broker.answers(self._attempt)]:
             if time.monotonic() >= until:
                 break
             time.sleep(RETRY_S)
@@ -146,7 +146,7 @@ def _resolved(server: str) -> list[Broker]:
     host, _, port = server.rpartition(":")
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a name that cannot be one
         return []
     return [Broker(address=str(end[0]), port=int(end[1])) for *_, end in found]
 

@@ -21,15 +21,17 @@ from hwcensus.signature import Signer, key_id
 from hwcensus_agent.commands import inbox
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.bridge import BridgeExecutor, address_of
+from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import DeviceChanged, KernelRefused, NameTaken
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy, Rule
 from hwcensus_agent.commands.runner import Commands
 from hwcensus_agent.rtnetlink import Link, RouteSocket
+from hwcensus_agent.way import Way
 from tests.reality.test_sources_namespace import in_namespace
 
 HOST, STREAM = "host-1", "stream-1"
+WAY = Way([])
 #: A bridge changes nothing that was there before.
 MARK = ""
 LIMIT = 20.0
@@ -78,13 +80,13 @@ def marked(executor: BridgeExecutor, name: str) -> str:
 
 @in_namespace
 def test_a_bridge_is_made_known_again_and_deleted() -> None:
-    executor, command = BridgeExecutor(), create()
+    executor, command = BridgeExecutor(WAY), create()
     assert executor.was_created(command, MARK) is False
     assert executor.check(command) == MARK
     executor.create(command)
     made = link("hwc0")
     assert made is not None
-    assert (made.kind, made.alias, made.address) == ("bridge", "hwcensus 0192e7aa", address_of("0192e7aa"))
+    assert (made.kind, made.alias, made.group, made.up) == ("bridge", "hwcensus 0192e7aa", 0, False)
     assert executor.was_created(command, MARK) is True
     mark = marked(executor, "hwc0")
     assert executor.was_destroyed(target("hwc0"), mark) is False
@@ -96,7 +98,7 @@ def test_a_bridge_is_made_known_again_and_deleted() -> None:
 @in_namespace
 def test_a_taken_name_is_refused_before_and_by_the_kernel_and_its_owner_stays() -> None:
     ip("add hwc0 type ifb")
-    executor = BridgeExecutor()
+    executor = BridgeExecutor(WAY)
     for attempt in (executor.check, executor.create):
         with pytest.raises(NameTaken, match="ifb interface called hwc0"):
             attempt(create())
@@ -108,7 +110,7 @@ def test_a_taken_name_is_refused_before_and_by_the_kernel_and_its_owner_stays() 
 @in_namespace
 def test_anothers_bridge_of_the_same_name_is_not_taken_for_ours_nor_undone() -> None:
     ip("add hwc0 type bridge")
-    executor = BridgeExecutor()
+    executor = BridgeExecutor(WAY)
     assert executor.was_created(create(), MARK) is False
     executor.undo(create(), MARK)
     assert link("hwc0") is not None
@@ -117,7 +119,7 @@ def test_anothers_bridge_of_the_same_name_is_not_taken_for_ours_nor_undone() -> 
 @in_namespace
 def test_what_is_not_a_bridge_has_no_mark() -> None:
     ip("add hwc0 type ifb")
-    executor = BridgeExecutor()
+    executor = BridgeExecutor(WAY)
     assert executor.mark_of(target("hwc0")) is None
     assert executor.mark_of(target("lo")) is None
     assert executor.mark_of(target("hwc9")) is None
@@ -126,7 +128,7 @@ def test_what_is_not_a_bridge_has_no_mark() -> None:
 @in_namespace
 def test_a_bridge_that_was_made_anew_meanwhile_is_not_deleted() -> None:
     ip("add hwc0 type bridge")
-    executor = BridgeExecutor()
+    executor = BridgeExecutor(WAY)
     mark = marked(executor, "hwc0")
     ip("del hwc0")
     ip("add hwc0 type bridge")
@@ -140,12 +142,12 @@ def test_a_bridge_that_was_made_anew_meanwhile_is_not_deleted() -> None:
 def test_an_agent_without_rights_says_how_to_get_them() -> None:
     os.setresuid(65534, 65534, 65534)
     with pytest.raises(KernelRefused, match=r"EPERM \(1\): Operation not permitted; .* run it as root"):
-        BridgeExecutor().create(create())
+        BridgeExecutor(WAY).create(create())
 
 
 @in_namespace
 def test_the_kernels_refusal_is_told_in_its_own_words() -> None:
-    executor = BridgeExecutor()
+    executor = BridgeExecutor(WAY)
     with pytest.raises(KernelRefused, match=r"EINVAL \(22\): Invalid argument"):
         executor.create(create("a/b"))
 
@@ -195,7 +197,7 @@ class Agent:
         self.commands = Commands(
             guard=Guard(host=HOST, keys={key_id(self.signer.public): self.signer.public}, knows_stream=STREAM.__eq__),
             policy=Policy(rules=(rule,), source="policy.toml"),
-            executors={"bridge": executor or BridgeExecutor()},
+            executors={"bridge": executor or BridgeExecutor(WAY)},
             binders={},
             census=LinkCensus(),
             transaction=self.transaction,
@@ -265,6 +267,7 @@ class Fatal(BridgeExecutor):
     """Kills its process where it is told to: before the kernel is asked, or when the kernel has done it."""
 
     def __init__(self, *, after: bool) -> None:
+        super().__init__(WAY)
         self._after = after
 
     def create(self, command: Command) -> None:
@@ -278,12 +281,12 @@ class Fatal(BridgeExecutor):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_within(folder: Path, command: Command, *, after: bool) -> None:
-    """An agent in a process of its own, killed between its note and the kernel, or between the kernel and its note."""
+def die_within(folder: Path, command: Command, executor: BridgeExecutor) -> None:
+    """An agent in a process of its own, which its executor kills."""
     child = os.fork()
     if child == 0:
         try:
-            answer_of(folder, command, Fatal(after=after))
+            answer_of(folder, command, executor)
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
@@ -292,7 +295,7 @@ def die_within(folder: Path, command: Command, *, after: bool) -> None:
 
 @in_namespace
 def test_an_agent_killed_after_the_kernel_made_the_bridge_finds_it_and_makes_no_second_one(tmp_path: Path) -> None:
-    die_within(tmp_path, create(), after=True)
+    die_within(tmp_path, create(), Fatal(after=True))
     before = link("hwc0")
     assert answer_of(tmp_path).state == "succeeded"
     assert link("hwc0") == before
@@ -300,7 +303,7 @@ def test_an_agent_killed_after_the_kernel_made_the_bridge_finds_it_and_makes_no_
 
 @in_namespace
 def test_an_agent_killed_before_it_asked_the_kernel_fails_the_command_and_makes_nothing(tmp_path: Path) -> None:
-    die_within(tmp_path, create(), after=False)
+    die_within(tmp_path, create(), Fatal(after=False))
     answer = answer_of(tmp_path)
     assert (answer.state, answer.code) == ("failed", "interrupted")
     assert link("hwc0") is None
@@ -308,7 +311,7 @@ def test_an_agent_killed_before_it_asked_the_kernel_fails_the_command_and_makes_
 
 @in_namespace
 def test_after_a_crash_a_bridge_that_somebody_else_made_is_not_claimed(tmp_path: Path) -> None:
-    die_within(tmp_path, create(), after=False)
+    die_within(tmp_path, create(), Fatal(after=False))
     ip("add hwc0 type bridge")
     assert answer_of(tmp_path).code == "interrupted"
     assert link("hwc0") is not None
@@ -317,13 +320,13 @@ def test_after_a_crash_a_bridge_that_somebody_else_made_is_not_claimed(tmp_path:
 @in_namespace
 def test_an_agent_killed_after_the_kernel_deleted_the_bridge_tells_that_it_is_gone(tmp_path: Path) -> None:
     ip("add hwc0 type bridge")
-    die_within(tmp_path, destroy(), after=True)
+    die_within(tmp_path, destroy(), Fatal(after=True))
     assert answer_of(tmp_path).state == "succeeded"
 
 
 @in_namespace
 def test_after_a_crash_within_a_destroy_a_bridge_that_is_still_there_stays(tmp_path: Path) -> None:
     ip("add hwc0 type bridge")
-    die_within(tmp_path, destroy(), after=False)
+    die_within(tmp_path, destroy(), Fatal(after=False))
     assert answer_of(tmp_path).code == "interrupted"
     assert link("hwc0") is not None

@@ -10,10 +10,14 @@ from select import poll
 import pytest
 
 from hwcensus_agent.netlink.frame import Message
-from hwcensus_agent.rtnetlink import DumpInterrupted, LinkChange, LinkEvent, LinkMonitor, Overflow, RouteSocket
+from hwcensus_agent.rtnetlink import DumpInterrupted, LinkChange, LinkEvent, LinkMonitor, NewLink, Overflow, RouteSocket
 from tests.reality.test_sources_namespace import in_namespace
 
 BUFFER = 1 << 20
+
+
+def bridge(name: str) -> NewLink:
+    return NewLink(name=name, kind="bridge")
 
 
 def ip(arguments: str) -> None:
@@ -37,8 +41,8 @@ def heard(monitor: LinkMonitor, enough: Callable[[list[LinkEvent]], bool]) -> li
 @in_namespace
 def test_a_bridge_is_made_found_and_deleted() -> None:
     with RouteSocket() as route:
-        made = route.create_bridge("hwc0", alias="hwcensus 0192e7", address="02:00:00:00:00:07")
-        assert (made.name, made.kind, made.address) == ("hwc0", "bridge", "02:00:00:00:00:07")
+        made = route.create_link(bridge("hwc0"), alias="hwcensus 0192e7")
+        assert (made.name, made.kind, made.group) == ("hwc0", "bridge", 0)
         assert (made.up, made.carrier, made.operstate, made.bridge_stp) == (False, False, "down", False)
         assert (made.hardware, made.mtu, made.alias, made.master) == (1, 1500, "hwcensus 0192e7", None)
         assert route.link_by_name("hwc0") == made
@@ -50,7 +54,7 @@ def test_a_bridge_is_made_found_and_deleted() -> None:
 @in_namespace
 def test_the_alias_is_what_everybody_else_reads_too() -> None:
     with RouteSocket() as route:
-        route.create_bridge("hwc0", alias="made by us")
+        route.create_link(bridge("hwc0"), alias="made by us")
     shown = subprocess.run(["ip", "link", "show", "hwc0"], check=True, capture_output=True, text=True).stdout
     assert "alias made by us" in shown
 
@@ -60,7 +64,7 @@ def test_a_taken_name_is_refused_with_the_kernels_words_and_the_owner_keeps_its_
     ip("add hwc0 type ifb")
     with RouteSocket() as route:
         with pytest.raises(FileExistsError, match="File exists"):
-            route.create_bridge("hwc0", alias="ours")
+            route.create_link(bridge("hwc0"), alias="ours")
         link = route.link_by_name("hwc0")
         assert link is not None
         assert (link.kind, link.alias) == ("ifb", None)
@@ -70,10 +74,10 @@ def test_a_taken_name_is_refused_with_the_kernels_words_and_the_owner_keeps_its_
 def test_what_the_kernel_refuses_comes_with_errno_and_text() -> None:
     with RouteSocket() as route:
         with pytest.raises(OSError, match=r"Numerical result out of range: .+") as refusal:
-            route.create_bridge("a" * 16)
+            route.create_link(bridge("a" * 16))
         assert refusal.value.errno == errno.ERANGE
         with pytest.raises(OSError, match="Invalid argument"):
-            route.create_bridge("a/b")
+            route.create_link(bridge("a/b"))
         loopback = route.link_by_name("lo")
         assert loopback is not None
         with pytest.raises(OSError, match="not supported") as refusal:
@@ -88,9 +92,9 @@ def test_a_name_that_is_a_pattern_to_the_kernel_makes_nothing() -> None:
     with RouteSocket() as route:
         for name in ("hwc%d", "", "a\0b"):
             with pytest.raises(ValueError, match="cannot name a link"):
-                route.create_bridge(name)
+                route.create_link(bridge(name))
         with pytest.raises(ValueError, match="alias"):
-            route.create_bridge("hwc0", alias="ä" * 128)
+            route.create_link(bridge("hwc0"), alias="ä" * 128)
         assert [link.name for link in route.dump_links()] == ["lo"]
         assert route.link_by_name("hwc%d") is None
         assert route.link_by_name("a" * 16) is None
@@ -195,6 +199,6 @@ def test_a_loss_is_said_once_and_the_monitor_goes_on_after_it() -> None:
 def test_a_name_that_is_not_text_survives_the_way_back_to_the_kernel() -> None:
     name = os.fsdecode(b"br\xe9")
     with RouteSocket() as route:
-        made = route.create_bridge(name)
+        made = route.create_link(bridge(name))
         assert made.name == name
         assert route.link_by_name(name) == made

@@ -23,14 +23,14 @@ def connected(address: str = FAR) -> Iterator[None]:
 def test_the_interface_of_a_live_connection_carries_the_way() -> None:
     run("ip link add v9 type ifb")
     with far_broker(), connected():
-        carriers = Way(["no.such.host.invalid:1"]).carriers()
+        carriers = Way(["192.0.2.99:1"]).carriers()
         assert carriers == {"v0": Broker(address=FAR, port=PORT, local=NEAR)}
 
 
 @in_namespace
 def test_before_there_is_a_connection_the_settings_say_who_the_brokers_are() -> None:
     with far_broker():
-        servers = [f"{FAR}:{PORT}", f"[{FAR6}]:{PORT}", "no.such.host.invalid:1"]
+        servers = [f"{FAR}:{PORT}", f"[{FAR6}]:{PORT}", f"{'no-such-name' * 6}:1"]
         assert [str(broker) for broker in Way(servers).brokers()] == servers[:2]
         assert Way([f"[{FAR6}]:{PORT}"]).carriers() == {"v0": Broker(address=FAR6, port=PORT)}
 

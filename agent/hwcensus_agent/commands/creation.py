@@ -134,6 +134,9 @@ class Creation:
 
     async def _settle_create(self, command: Command, executor: Executor, mark: str) -> Answer:
         was_created = await asyncio.to_thread(executor.was_created, command, mark)
+        if was_created is False:
+            # What was made by half goes, and what it was made of is as it was.
+            await asyncio.to_thread(executor.undo, command, mark)
         if not was_created:
             return interrupted(command, "nothing was made" if was_created is False else "what was made is not known")
         produced = await self.means.rest_seen(command, executor.expected(command, mark))

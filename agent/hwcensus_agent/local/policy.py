@@ -24,7 +24,7 @@ from hwcensus_agent import hostid
 from hwcensus_agent.commands.binding import Binding
 from hwcensus_agent.commands.census_port import Expectation, Target
 from hwcensus_agent.commands.creation import Creation
-from hwcensus_agent.commands.executors import BINDERS, EXECUTORS
+from hwcensus_agent.commands.executors import BINDERS, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import VPORT, Policy, Refusal
@@ -33,6 +33,7 @@ from hwcensus_agent.commands.work import Work
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local import lookup, seen
 from hwcensus_agent.settings import AgentSettings
+from hwcensus_agent.way import Way
 
 #: What is done with a device that is named; a creation is a document.
 ACTIONS = ("destroy", "detach", "reattach")
@@ -58,7 +59,7 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
     work = Work(
         means=means,
-        creation=Creation(means=means, executors=EXECUTORS),
+        creation=Creation(means=means, executors=executors(Way(settings.kafka.bootstrap_servers))),
         binding=Binding(means=means, binders=BINDERS),
     )
     try:

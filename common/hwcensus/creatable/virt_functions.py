@@ -25,7 +25,8 @@ def check(device: etree._Element) -> None:
         if fact.tag != "state" or fact.getparent() is not pci or set(fact.attrib) != {"virt_functions"}:
             text = f"<{fact.tag}> of a PCI function cannot be chosen, only <state virt_functions=…/>"
             raise InvalidDocument(text, code="bad-creation")
-    text = pci.xpath("string(state/@virt_functions)")
+    state = pci.find("state")
+    text = "" if state is None else state.get("virt_functions", "")
     if not text.isdecimal() or int(text) > MOST:
         raise InvalidDocument(f"virt_functions {text!r} is no number from 0 to {MOST}", code="bad-vf-count")
 

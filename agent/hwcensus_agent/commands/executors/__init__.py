@@ -2,16 +2,22 @@
 file and a line here."""
 
 from hwcensus_agent.commands.executors.binder import Binder
+from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import Executor
+from hwcensus_agent.commands.executors.vlan import VlanExecutor
+from hwcensus_agent.way import Way
 
-#: Creatable type (hwcensus.creatable) → executor.
-EXECUTORS: dict[str, Executor] = {
-    executor.creates: executor
-    for executor in (
-        BridgeExecutor(),
+
+def executors(way: Way) -> dict[str, Executor]:
+    """Creatable type (hwcensus.creatable) → executor."""
+    every = (
+        BridgeExecutor(way),
+        VlanExecutor(way),
+        BondExecutor(way),
     )
-}  # fmt: skip
+    return {executor.creates: executor for executor in every}
+
 
 #: Subsystem → binder.
 BINDERS: dict[str, Binder] = {}

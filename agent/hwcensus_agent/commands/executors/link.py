@@ -1,0 +1,233 @@
+"""Network links that software makes, by rtnetlink: what bridges, VLANs and bonds have in common.
+
+A link made here has a group worked out from the command's id, set by the very request that makes it, until it has the
+alias `hwcensus <command id>`: so after a crash it can be told from anybody else's. It is made down: addresses, and
+whether it is up, are left to who configures the network of the host.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from hwcensus.command import Command
+from hwcensus.creatable.link import interface, ports
+from hwcensus.errors import Refused
+from hwcensus.names import device_name, told_apart
+from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
+from hwcensus_agent.commands.executors.kept import Before, Kept
+from hwcensus_agent.rtnetlink import Link, NewLink, RouteSocket
+from hwcensus_agent.way import Broker, Way, WayLost
+
+#: Kinds of links that end in a guest or a container.
+GUESTS = frozenset({"tun", "veth"})
+
+
+class InterfaceUnknown(Refused):
+    """there is no interface of that name"""
+
+    code = "interface-unknown"
+
+
+class PortTaken(Refused):
+    """the interface is a port already"""
+
+    code = "port-taken"
+
+
+def group_of(command_id: str) -> int:
+    """The group of a link while it has no alias yet: above zero, and within what `ip` takes (a signed int)."""
+    return int.from_bytes(hashlib.sha256(command_id.encode()).digest()[:4], "big") & 0x7FFFFFFF | 1
+
+
+class LinkExecutor:
+    """Makes and deletes links of one kind in the network namespace it runs in. Subclasses say how one is asked for."""
+
+    creates: str
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+
+    def new_link(self, command: Command, links: Sequence[Link]) -> NewLink:
+        """What is asked of the kernel, given the links there are. Raises InterfaceUnknown."""
+        return NewLink(name=_name(command), kind=self.creates, group=group_of(command.id))
+
+    def subject(self, command: Command) -> Subject:
+        return Subject(name=_name(command))
+
+    def check(self, command: Command) -> str:
+        with _asking() as route:
+            links = route.dump_links()
+            name = _name(command)
+            taken = next((link for link in links if link.name == name), None)
+            if taken is not None:
+                raise _taken(name, taken)
+            self.new_link(command, links)
+            joining = _ports(command, links)
+            by_index = {link.index: link.name for link in links}
+            for port in joining:
+                if port.master is not None:
+                    raise PortTaken(f"{port.name} is a port of {by_index.get(port.master, 'another')} already")
+            self._way.require_free([port.name for port in joining], force=command.force)
+            brokers = self._at_stake(joining)
+            return Before(kept=tuple(Kept.of(route, port) for port in joining), brokers=tuple(brokers)).write()
+
+    def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
+        return (Expectation(effect=Effect.ADD, subsystem="net", kernel_name=_name(command)),)
+
+    def create(self, command: Command) -> None:
+        with _asking() as route:
+            links = route.dump_links()
+            joining = _ports(command, links)
+            brokers = self._at_stake(joining)
+            made = self._make(route, command, self.new_link(command, links))
+            for port in joining:
+                if port.up and self.creates == "bond":  # which takes no port that is up (bond_enslave())
+                    route.set_up(port.index, False)
+                route.set_master(port.index, made.index)
+        self._require(brokers, f"when {made.name} had {', '.join(port.name for port in joining)}")
+
+    def health(self, command: Command) -> Health | None:
+        return None
+
+    def was_created(self, command: Command, mark: str) -> bool | None:
+        """Whole: with its ports, and the way to Kafka not lost by it."""
+        before = Before.read(mark)
+        with _asking() as route:
+            links = {link.index: link for link in route.dump_links()}
+        made = next((link for link in links.values() if self._is_made(link, command)), None)
+        if made is None or any(links[port.index].master != made.index for port in before.kept if port.index in links):
+            return False
+        return not self._way.lost(before.brokers)
+
+    def undo(self, command: Command, mark: str) -> None:
+        with _asking() as route:
+            found = route.link_by_name(_name(command))
+            if found is not None and self._is_made(found, command):
+                route.delete_link(found.index)
+            Before.read(mark).give_back(route)
+
+    def mark_of(self, target: Target) -> str | None:
+        if target.subsystem != "net":
+            return None
+        with _asking() as route:
+            found = route.link_by_name(target.kernel_name)
+            if found is None or found.kind != self.creates:
+                return None
+            brokers = self._at_stake([found])
+            before = Before(kept=(Kept.of(route, found),), brokers=tuple(brokers)).write() if brokers else ""
+        # An index is not dealt twice between two starts of the host.
+        return f"{found.index} {before}".rstrip()
+
+    def subject_of(self, target: Target) -> Subject:
+        return Subject(name=target.kernel_name)
+
+    def in_use(self, target: Target) -> tuple[str, ...]:
+        """Raises CarriesKafka."""
+        self._way.require_free([target.kernel_name], force=False)
+        with _asking() as route:
+            links = route.dump_links()
+        name = target.kernel_name
+        index = next((link.index for link in links if link.name == name), None)
+        above = [f"{link.name} is on top of {name} and would go with it" for link in links if link.lower == index]
+        guests = [link.name for link in links if link.master == index and link.kind in GUESTS]
+        return (*above, *(f"{guest} of a guest or container is a port of {name}" for guest in guests))
+
+    def destroy(self, target: Target, mark: str) -> None:
+        index, before = _read(mark)
+        with _asking() as route:
+            found = route.link_by_name(target.kernel_name)
+            if found is None or found.index != index:
+                raise DeviceChanged(f"{target.kernel_name} is not the {self.creates} that was found a moment ago")
+            if before.brokers:
+                self._try_without(route, found, before)
+            route.delete_link(index)
+
+    def was_destroyed(self, target: Target, mark: str) -> bool | None:
+        index, before = _read(mark)
+        with _asking() as route:
+            found = route.link_by_name(target.kernel_name)
+            if found is None:
+                return True
+            if found.index != index:
+                # Deleted and made anew by somebody, or the host was started anew.
+                return None
+            before.give_back(route)  # the agent stopped while it tried how things are without
+            return False
+
+    def _make(self, route: RouteSocket, command: Command, new: NewLink) -> Link:
+        try:
+            return route.create_link(new, alias=_alias(command))
+        except FileExistsError as error:
+            found = route.link_by_name(new.name)
+            if found is None:
+                raise  # not its name is taken
+            raise _taken(new.name, found) from error
+
+    def _is_made(self, link: Link, command: Command) -> bool:
+        ours = link.group == group_of(command.id) or link.alias == _alias(command)
+        return link.name == _name(command) and link.kind == self.creates and ours
+
+    def _at_stake(self, links: Sequence[Link]) -> list[Broker]:
+        """The brokers that may be lost when these links are touched."""
+        if not links or not self._way.carriers().keys() & {link.name for link in links}:
+            return []
+        return self._way.answering()
+
+    def _try_without(self, route: RouteSocket, link: Link, before: Before) -> None:
+        """Down, a link carries nothing, as if it were gone; but it can come back with all it had."""
+        route.set_up(link.index, False)
+        try:
+            self._require(before.brokers, f"without {link.name}")
+        except WayLost:
+            before.give_back(route)
+            raise
+
+    def _require(self, brokers: Sequence[Broker], how: str) -> None:
+        lost = self._way.lost(brokers)
+        if lost:
+            who = ", ".join(map(str, lost))
+            raise WayLost(f"{how} there was no way to Kafka any more, to {who}: it was undone")
+
+
+def find_interface(links: Sequence[Link], name: str) -> Link:
+    """The link that the census calls so. Raises InterfaceUnknown."""
+    plain = [link for link in links if device_name("net", link.name) == name]
+    found = plain or [link for link in links if told_apart(device_name("net", link.name), link.name) == name]
+    if not found:
+        raise InterfaceUnknown(f"there is no interface {name} here")
+    if len(found) > 1:
+        names = " and ".join(link.name for link in found)
+        raise InterfaceUnknown(f"{name} may be {names} here: rename one of them")
+    return found[0]
+
+
+@contextmanager
+def _asking() -> Iterator[RouteSocket]:
+    try:
+        with RouteSocket() as route:
+            yield route
+    except OSError as error:
+        raise KernelRefused.by(error) from error
+
+
+def _name(command: Command) -> str:
+    return "" if command.device is None else interface(command.device)
+
+
+def _ports(command: Command, links: Sequence[Link]) -> list[Link]:
+    names = [] if command.device is None else ports(command.device)
+    return [find_interface(links, name) for name in names]
+
+
+def _alias(command: Command) -> str:
+    return f"hwcensus {command.id}"
+
+
+def _read(mark: str) -> tuple[int, Before]:
+    index, _, before = mark.partition(" ")
+    return int(index), Before.read(before)
+
+
+def _taken(name: str, link: Link) -> NameTaken:
+    return NameTaken(f"a {link.kind or 'hardware'} interface called {name} is there already")
