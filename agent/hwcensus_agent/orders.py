@@ -29,7 +29,7 @@ class Orders:
         """Raises ConfigError for a policy file that is wrong."""
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
         policy = Policy.of(settings)
-        can = executors(Way(settings.kafka.bootstrap_servers))
+        can = executors(Way(settings.kafka.bootstrap_servers), settings.census.sysroot)
         self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in can)
         self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         guard = Guard(host=host, keys=PinnedKeys(settings.commands.keys), knows_stream=spool.knows_stream)

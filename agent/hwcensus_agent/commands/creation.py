@@ -14,7 +14,7 @@ from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import Executor, Health
+from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
 from hwcensus_agent.commands.policy import CREATE, DESTROY
@@ -36,6 +36,7 @@ class Creation:
         """Who makes it, and the mark of what is there before. Changes nothing. Raises HwcensusError."""
         executor = self._creator(command)
         self.means.allow(CREATE, executor.creates, executor.subject(command))
+        self.means.check_parent(command)
         return executor, await asyncio.to_thread(executor.check, command)
 
     async def may_destroy(self, command: Command) -> tuple[Executor, Target, str]:
@@ -52,6 +53,8 @@ class Creation:
         self.means.begin(command, intent, self.expected(command, intent))
         try:
             await asyncio.to_thread(executor.create, command)
+        except NameTaken:
+            raise  # what is there is somebody else's
         except Exception:
             # Whatever it was: the kernel may have made it all the same (an answer can be lost).
             await self._undo(command, executor, mark)

@@ -33,6 +33,18 @@ class Means:
             raise DeviceChanged(f"{command.identity} is called {target.name} here, not {command.name}")
         return target
 
+    def check_parent(self, command: Command) -> None:
+        """The same for the device below which another is to be made. Raises Refused (`parent-unknown`) too."""
+        parent = None if command.device is None else command.device.find("parent")
+        identity = None if parent is None else parent.get("identity")
+        if parent is None or identity is None:
+            return
+        found = self.census.find(identity)
+        if found is None:
+            raise Refused(f"there is no device {identity} here", code="parent-unknown")
+        if found.name != parent.text:
+            raise DeviceChanged(f"{identity} is called {found.name} here, not {parent.text}")
+
     def allow(self, action: str, class_: str, subject: Subject) -> None:
         """Raises Refused where the host's policy does not."""
         refusal = self.policy.allows(action, class_, subject.name, parent=subject.parent, wwpn=subject.wwpn)

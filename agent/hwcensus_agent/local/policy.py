@@ -59,7 +59,9 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
     work = Work(
         means=means,
-        creation=Creation(means=means, executors=executors(Way(settings.kafka.bootstrap_servers))),
+        creation=Creation(
+            means=means, executors=executors(Way(settings.kafka.bootstrap_servers), settings.census.sysroot)
+        ),
         binding=Binding(means=means, binders=BINDERS),
     )
     try:

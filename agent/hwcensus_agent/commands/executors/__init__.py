@@ -6,15 +6,17 @@ from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import Executor
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
+from hwcensus_agent.commands.executors.vport import VportExecutor
 from hwcensus_agent.way import Way
 
 
-def executors(way: Way) -> dict[str, Executor]:
-    """Creatable type (hwcensus.creatable) → executor."""
-    every = (
+def executors(way: Way, sysroot: str) -> dict[str, Executor]:
+    """Creatable type (hwcensus.creatable) → executor, for the host whose sysfs is at `sysroot`."""
+    every: tuple[Executor, ...] = (
         BridgeExecutor(way),
         VlanExecutor(way),
         BondExecutor(way),
+        VportExecutor(sysroot),
     )
     return {executor.creates: executor for executor in every}
 
