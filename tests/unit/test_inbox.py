@@ -560,8 +560,57 @@ async def test_an_agent_without_keys_obeys_nobody(world: World) -> None:
 async def test_another_hosts_command_is_not_even_parsed(world: World) -> None:
     agent = world.agent()
     agent.commands.receive(b"<not-xml", {"host": b"another"})
-    world.send(agent, replace(create(), host="another"))
+    world.send(agent, create(), host=b"another")
     assert agent.told() == []
+
+
+async def test_what_names_no_host_is_nobodys(world: World) -> None:
+    agent, value = world.agent(), create().to_bytes()
+    agent.commands.receive(value, dict(world.signer.headers(value)))
+    agent.commands.receive(b"<not-xml", {})
+    assert agent.told() == []
+
+
+async def test_another_hosts_command_that_is_sent_to_us_is_refused(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, replace(create(), host="another"))
+    assert agent.told() == [("failed", "wrong-host")]
+    assert world.kernel.made == []
+
+
+async def test_a_command_by_a_key_that_is_not_pinned_is_refused_by_another_name_than_a_bad_signature(
+    world: World, tmp_path: Path
+) -> None:
+    agent, value = world.agent(), create().to_bytes()
+    other = Signer.load_or_make(tmp_path / "other")
+    agent.commands.receive(value, {"host": HOST.encode()} | dict(other.headers(value)))
+    assert agent.told() == [("failed", "unknown-key")]
+    assert other.key_id in (agent.answers[0].text or "")
+
+
+async def test_what_is_replayed_after_its_end_is_told_once_and_not_done(world: World) -> None:
+    agent, value = world.agent(), create().to_bytes()
+    headers = {"host": HOST.encode()} | dict(world.signer.headers(value))
+    for _ in range(2):  # the second while the first is under way: as a relay does that did not hear Kafka's answer
+        agent.commands.receive(value, headers, fresh=True)
+    await agent.until_answered("c1")
+    assert agent.told() == [("accepted", None), ("succeeded", None)]
+    for _ in range(2):
+        agent.commands.receive(value, headers, fresh=True)
+    assert agent.told()[2:] == [("failed", "replayed")]
+    assert world.kernel.made == ["c1"]
+    later = world.agent()
+    later.commands.receive(value, headers)  # read again from where every agent begins
+    assert later.told() == []
+
+
+async def test_a_forged_copy_of_a_command_that_has_ended_is_told_with_its_own_code(world: World) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    await agent.until_answered("c1")
+    agent.commands.receive(create("hwc1").to_bytes(), {"host": HOST.encode()}, fresh=True)
+    assert agent.told()[2:] == [("failed", "bad-signature")]
+    assert world.kernel.made == ["c1"]
 
 
 @pytest.mark.parametrize("value", [b"", b"<not-xml", b"<command/>", b"<!DOCTYPE x><command id='c9'/>", b"\xff\xfe"])

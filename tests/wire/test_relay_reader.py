@@ -21,9 +21,11 @@ class Heard:
     def __init__(self) -> None:
         self.values: list[bytes] = []
         self.headers: list[Mapping[str, bytes]] = []
+        self.fresh: list[bytes] = []
 
-    def receive(self, value: bytes, headers: Mapping[str, bytes]) -> None:
+    def receive(self, value: bytes, headers: Mapping[str, bytes], *, fresh: bool) -> None:
         self.values.append(value)
+        self.fresh += [value] * fresh
         self.headers.append(headers)
 
     async def until(self, value: bytes) -> None:
@@ -67,6 +69,7 @@ async def test_what_was_written_before_and_after_the_start_is_read_in_order_from
         await write(settings, b"3")
         await heard.until(b"3")
     assert heard.values == [b"1", b"2", b"3"]
+    assert heard.fresh == [b"3"]
     assert heard.headers[0] == {"host": b"h", "type": b"ping"}
 
 

@@ -83,6 +83,19 @@ def test_late_and_repeated_results_are_steps_that_move_nothing(engine: Engine) -
     ]
 
 
+@pytest.mark.parametrize("code", ["bad-signature", "unknown-key", "wrong-host", "replayed"])
+def test_what_a_host_refused_as_forged_is_audited_whatever_command_it_claims_to_be(engine: Engine, code: str) -> None:
+    sent = dispatched(engine)
+    tell(engine, sent, "succeeded")
+    tell(engine, sent, "failed", code=code)
+    tell(engine, "0192e7ff", "failed", code=code)
+    tell(engine, sent, "failed", code=code, host="another")
+    assert command(engine, sent).state == "succeeded"
+    refused = (HOST, "agent", "command.refused")
+    assert audited(engine, sent)[2:] == [refused, ("another", "agent", "command.refused")]
+    assert audited(engine, "0192e7ff") == [refused]
+
+
 def test_a_result_after_abandoned_is_kept_and_changes_nothing(engine: Engine) -> None:
     sent = dispatched(engine)
     with writing(engine) as connection:

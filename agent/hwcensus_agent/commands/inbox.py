@@ -70,6 +70,13 @@ def finish(connection: sqlite3.Connection, answer: Answer) -> None:
     )
 
 
+def is_done(connection: sqlite3.Connection, command_id: str) -> bool:
+    """Whether its result was noted."""
+    return (
+        connection.execute("SELECT 1 FROM inbox WHERE id = ? AND state = ?", (command_id, DONE)).fetchone() is not None
+    )
+
+
 def next_taken(connection: sqlite3.Connection) -> Command | None:
     """The oldest command that was taken and not begun."""
     row = connection.execute("SELECT body FROM inbox WHERE state = ? ORDER BY number LIMIT 1", (TAKEN,)).fetchone()

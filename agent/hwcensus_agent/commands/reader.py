@@ -5,8 +5,9 @@ What was read before is read again at every start: the inbox knows it. No consum
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedVersionError
@@ -26,7 +27,12 @@ POLL_MS = 60_000
 #: How often aiokafka's fetcher turns for nothing; by default five times a second.
 IDLE_TURN_MS = 2000
 
-Receive = Callable[[bytes, Mapping[str, bytes]], None]
+
+class Receive(Protocol):
+    """Takes the value and the headers of a record. `fresh`: it was written after this agent began to read, and not read
+    before; of others it is not known whether a former agent did."""
+
+    def __call__(self, value: bytes, headers: Mapping[str, bytes], *, fresh: bool) -> None: ...
 
 
 class CommandReader:
@@ -38,6 +44,7 @@ class CommandReader:
         self._settings, self._receive, self._fetch_wait_ms = settings, receive, fetch_wait_ms
         self._place = TopicPartition(settings.commands_topic, partition)
         self._away = False
+        self._fresh_from: int | None = None
 
     async def run(self) -> None:
         """Reads for ever; cancel it to stop. Kafka's absence is waited out."""
@@ -68,6 +75,8 @@ class CommandReader:
         except UnsupportedVersionError:
             found = None
         start = found.offset if found is not None else await self._beginning(consumer)
+        if self._fresh_from is None:
+            self._fresh_from = int((await consumer.end_offsets([self._place]))[self._place])
         consumer.assign([self._place])
         consumer.seek(self._place, start)
 
@@ -81,13 +90,20 @@ class CommandReader:
                 records = (await consumer.getmany(timeout_ms=POLL_MS)).get(self._place, [])
             except OffsetOutOfRangeError:
                 logger.warning("the commands topic was made anew; read from its beginning")
-                consumer.seek(self._place, await self._beginning(consumer))
+                self._fresh_from = await self._beginning(consumer)
+                consumer.seek(self._place, self._fresh_from)
                 continue
             for record in records:
                 if record.value is not None:
                     # Kafka's headers may be null: ours never are.
                     headers = {name: value for name, value in record.headers if value is not None}
-                    self._receive(record.value, headers)
+                    self._receive(record.value, headers, fresh=self._is_fresh(record.offset))
+
+    def _is_fresh(self, offset: int) -> bool:
+        fresh = self._fresh_from is not None and offset >= self._fresh_from
+        if fresh:
+            self._fresh_from = offset + 1
+        return fresh
 
     def _say_away(self, error: BaseException) -> None:
         if not self._away:

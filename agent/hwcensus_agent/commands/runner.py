@@ -58,16 +58,17 @@ class Commands:
             binding=Binding(means=means, binders=binders),
         )
         self._woken = asyncio.Event()
+        self._told_again: set[str] = set()
 
-    def receive(self, value: bytes, headers: Mapping[str, bytes]) -> None:
-        """One record of the commands topic: taken, refused, or not ours."""
+    def receive(self, value: bytes, headers: Mapping[str, bytes], *, fresh: bool = False) -> None:
+        """One record of the commands topic: taken, refused, or not ours. `fresh`: nobody read it before."""
         verdict = self._guard.admit(value, headers, now())
         if isinstance(verdict, Answer):
-            self._refuse(verdict)
+            self._refuse(verdict, fresh=fresh)
         elif verdict is not None and verdict.type == "resync":
             self._resync(verdict)
         elif verdict is not None:
-            self._accept(verdict, value)
+            self._accept(verdict, value, fresh=fresh)
 
     def expect_begun(self) -> None:
         """Announces to the census what begun commands may have done: before its first look, so that those events name
@@ -96,13 +97,15 @@ class Commands:
             else:
                 self._finish(await _answered(command, self._work.carry_out(command)))
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Answer, *, fresh: bool) -> None:
         with self._transaction() as connection:
             # One that was taken before goes its way: who repeats it badly does not change its end.
             # Its bytes are nobody's business any more, and may be as many as Kafka takes.
             if inbox.take(connection, answer.command, b"", now(), state=inbox.DONE):
                 inbox.finish(connection, answer)
                 self._report(answer)
+            elif fresh:
+                self._repeated(connection, answer)
 
     def _resync(self, command: Command) -> None:
         with self._transaction() as connection:
@@ -110,12 +113,23 @@ class Commands:
         if fresh:
             self._on_resync(command)
 
-    def _accept(self, command: Command, value: bytes) -> None:
+    def _accept(self, command: Command, value: bytes, *, fresh: bool) -> None:
         with self._transaction() as connection:
             if not inbox.take(connection, command.id, value, now()):
+                text = (
+                    "it came again after its end, and nothing was done: replayed, or sent twice by a relay that stopped"
+                )
+                if fresh:
+                    self._repeated(connection, Answer(command=command.id, state=FAILED, code="replayed", text=text))
                 return
             self._report(Answer(command=command.id, state=ACCEPTED))
         self._woken.set()
+
+    def _repeated(self, connection: sqlite3.Connection, answer: Answer) -> None:
+        """Tells, once, of what claims the id of a command that has ended: its end stays as it was told."""
+        if answer.command not in self._told_again and inbox.is_done(connection, answer.command):
+            self._told_again.add(answer.command)
+            self._report(answer)
 
     def _note(self, command: Command, intent: Intent) -> None:
         with self._transaction() as connection:

@@ -1,6 +1,7 @@
 """What agents answered: called by ingest within its transaction, so that a result is noted exactly once.
 
-A result that comes late or twice is kept as a step and moves nothing.
+A result that comes late or twice is kept as a step and moves nothing. What an agent refused because it was forged, sent
+elsewhere or replayed is audited all the same.
 """
 
 import logging
@@ -13,9 +14,12 @@ from sqlalchemy import Connection, select
 from hwcensus.event import Produced
 from hwcensus_collector import tables
 from hwcensus_collector.relay.lifecycle import TOLD, State, after_told
-from hwcensus_collector.relay.steps import Moved, Step, move, note
+from hwcensus_collector.relay.steps import Moved, Step, audit_refused, move, note
 
 log = logging.getLogger(__name__)
+
+#: Codes of what an honest collector does not send.
+SUSPECT = frozenset({"bad-signature", "unknown-key", "no-keys", "wrong-host", "replayed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class ResultStep:
 
 
 def record_results(connection: Connection, results: Sequence[ResultStep]) -> None:
-    """Notes results in their order. Those about a command that is unknown, or another host's, are only logged."""
+    """Notes results in their order. Those about a command that is unknown, or another host's, move nothing."""
     if not results:
         return
     known = _commands(connection, {result.command for result in results})
@@ -44,6 +48,7 @@ def record_results(connection: Connection, results: Sequence[ResultStep]) -> Non
                 "a result that belongs to no command of its host",
                 extra={"command": result.command, "host": result.host, "state": result.state, "code": result.code},
             )
+            _audit_suspect(connection, result)
             continue
         known[command.id] = _record(connection, command, result)
 
@@ -63,6 +68,7 @@ def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved
     path = after_told(command.state, told)
     if not path:
         note(connection, command.id, step)
+        _audit_suspect(connection, result)
         return command
     for state in path[:-1]:
         sent = Step(state=state, by="relay", door="relay", at=result.at, text="known by its answer")
@@ -70,6 +76,13 @@ def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved
         command = replace(command, state=state)
     move(connection, command, step, _outcome(command, result))
     return replace(command, state=told)
+
+
+def _audit_suspect(connection: Connection, result: ResultStep) -> None:
+    """Somebody who is not the collector sent something to a host, it says: and no command's own steps tell of it."""
+    if result.code in SUSPECT:
+        step = Step(state=State.FAILED, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
+        audit_refused(connection, result.command, result.host, step)
 
 
 def _outcome(command: Moved, result: ResultStep) -> dict[str, object]:

@@ -68,13 +68,23 @@ def note(connection: Connection, command_id: str, step: Step) -> None:
 def audit(connection: Connection, command: Moved, step: Step) -> None:
     """Who did what, for ever."""
     detail = {"host": command.host, "type": command.type, "from": command.state, "code": step.code, "text": step.text}
+    _audit(connection, step, f"command.{step.state}", command.id, detail)
+
+
+def audit_refused(connection: Connection, command_id: str, host: str, step: Step) -> None:
+    """What a host refused that claims to be this command, whatever became of the command itself."""
+    detail = {"host": host, "code": step.code, "text": step.text}
+    _audit(connection, step, "command.refused", command_id, detail)
+
+
+def _audit(connection: Connection, step: Step, action: str, subject: str, detail: Mapping[str, str | None]) -> None:
     connection.execute(
         insert(tables.audit).values(
             at=step.at,
             actor=step.by,
             door=step.door,
-            action=f"command.{step.state}",
-            subject=command.id,
+            action=action,
+            subject=subject,
             detail={key: value for key, value in detail.items() if value is not None},
         )
     )
