@@ -6,6 +6,7 @@ Nothing is changed here. Questions block: up to LIMIT_S where the way is lost.
 
 import os
 import socket
+import stat
 import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
@@ -110,6 +111,12 @@ class Way:
             time.sleep(RETRY_S)
         return missing
 
+    def require_still(self, answered: Collection[Broker]) -> None:
+        """Raises WayLost where one does not answer any more: whoever did something undoes it then."""
+        lost = self.lost(answered)
+        if lost:
+            raise WayLost(f"the way to Kafka, to {', '.join(map(str, lost))}, was lost by it: it was undone")
+
 
 def stack(links: Sequence[Link], ends: Collection[int]) -> set[int]:
     """These links (by index), all that they are on top of, and what any of these is a port of."""
@@ -135,11 +142,23 @@ def _connected() -> list[Broker]:
     """Whom this process has a connection to. An agent talks TCP to nobody but brokers."""
     found = {}
     for descriptor in OWN_DESCRIPTORS.iterdir():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(descriptor.name))) as connection:
-            if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.type == socket.SOCK_STREAM:
-                (address, port), local = connection.getpeername()[:2], connection.getsockname()[0]
-                found[address, port] = Broker(address=address, port=port, local=local)
+        with suppress(OSError):
+            broker = _other_end(int(descriptor.name))
+            if broker is not None:
+                found[str(broker)] = broker
     return list(found.values())
+
+
+def _other_end(descriptor: int) -> Broker | None:
+    """Who is at the other end of a TCP connection; None for other sockets and files. Raises OSError for one that is
+    not connected, or closed meanwhile."""
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return None
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        if connection.family not in (socket.AF_INET, socket.AF_INET6) or connection.type != socket.SOCK_STREAM:
+            return None
+        (address, port), local = connection.getpeername()[:2], connection.getsockname()[0]
+        return Broker(address=address, port=port, local=local)
 
 
 def _resolved(server: str) -> list[Broker]:

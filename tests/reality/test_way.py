@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from hwcensus_agent.rtnetlink import RouteSocket
-from hwcensus_agent.way import Broker, CarriesKafka, Way
+from hwcensus_agent.way import OWN_DESCRIPTORS, Broker, CarriesKafka, Way
 from tests.fixtures.far_broker import BEYOND, FAR, FAR6, NEAR, PORT, connect, far_broker, run
 from tests.reality.test_sources_namespace import in_namespace
 
@@ -25,6 +25,14 @@ def test_the_interface_of_a_live_connection_carries_the_way() -> None:
     with far_broker(), connected():
         carriers = Way(["192.0.2.99:1"]).carriers()
         assert carriers == {"v0": Broker(address=FAR, port=PORT, local=NEAR)}
+
+
+@in_namespace
+def test_looking_for_connections_leaves_no_file_open() -> None:
+    with far_broker(), connected():
+        before = set(OWN_DESCRIPTORS.iterdir())
+        assert len(Way([]).brokers()) == 1
+        assert set(OWN_DESCRIPTORS.iterdir()) == before
 
 
 @in_namespace

@@ -85,7 +85,7 @@ class LinkExecutor:
                 if port.up and self.creates == "bond":  # which takes no port that is up (bond_enslave())
                     route.set_up(port.index, False)
                 route.set_master(port.index, made.index)
-        self._require(brokers, f"when {made.name} had {', '.join(port.name for port in joining)}")
+        self._way.require_still(brokers)
 
     def health(self, command: Command) -> Health | None:
         return None
@@ -178,16 +178,10 @@ class LinkExecutor:
         """Down, a link carries nothing, as if it were gone; but it can come back with all it had."""
         route.set_up(link.index, False)
         try:
-            self._require(before.brokers, f"without {link.name}")
+            self._way.require_still(before.brokers)
         except WayLost:
             before.give_back(route)
             raise
-
-    def _require(self, brokers: Sequence[Broker], how: str) -> None:
-        lost = self._way.lost(brokers)
-        if lost:
-            who = ", ".join(map(str, lost))
-            raise WayLost(f"{how} there was no way to Kafka any more, to {who}: it was undone")
 
 
 def find_interface(links: Sequence[Link], name: str) -> Link:
