@@ -5,6 +5,7 @@ from hwcensus_agent.commands.executors.binder import Binder
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import Executor
+from hwcensus_agent.commands.executors.virt_functions import VirtFunctionsExecutor
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
 from hwcensus_agent.commands.executors.vport import VportExecutor
 from hwcensus_agent.way import Way
@@ -17,6 +18,7 @@ def executors(way: Way, sysroot: str) -> dict[str, Executor]:
         VlanExecutor(way),
         BondExecutor(way),
         VportExecutor(sysroot),
+        VirtFunctionsExecutor(way, sysroot),
     )
     return {executor.creates: executor for executor in every}
 
