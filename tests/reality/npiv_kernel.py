@@ -74,6 +74,24 @@ class NpivKernel:
         self.tell(Action.ADD, f"/sys/{path}")
         return host
 
+    def used_lun(self, host: str) -> None:
+        """A disk behind a virtual port, which LVM has made a volume of."""
+        (port,) = (self.root / PCI).glob(f"host*/vport-*/{host}")
+        lun, volume = port / "target0:0:0/0:0:0:0", self.root / "devices/virtual/block/dm-3"
+        disk = self.root / "block/sdb" if self.is_old else lun / "block/sdb"
+        for folder in (lun, volume / "dm", disk / "holders", self.root / "block"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (disk / "dev").write_text("8:16\n")
+        for attribute, text in (("dev", "254:3"), ("dm/name", "vg0-data"), ("dm/uuid", "LVM-kB4r")):
+            (volume / attribute).write_text(f"{text}\n")
+        _link(disk / "holders/dm-3", volume)
+        _link(self.root / "block/dm-3", volume)
+        if self.is_old:
+            _link(disk / "device", lun)
+        else:
+            (self.root / "dev/block").mkdir(parents=True)
+            _link(self.root / "dev/block/8:16", disk)
+
     def remove(self, adapter: str, host: str) -> None:
         (folder,) = (self.root / PCI / adapter).glob(f"vport-*/{host}")
         for link in [self.root / "bus/scsi/devices" / host, *self.root.glob(f"class/*/{host}")]:

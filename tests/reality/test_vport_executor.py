@@ -326,6 +326,18 @@ async def test_a_port_made_behind_our_back_can_be_deleted_even_with_names_nobody
         assert kernel.written == [("vport_delete", f"{'0' * 16}:{WWNN}")]
 
 
+async def test_a_port_whose_disk_is_in_use_stays_unless_forced_and_who_holds_it_is_named(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    kernel.vport("host5", WWPN, WWNN)
+    kernel.used_lun("host0")
+    async with agent(kernel) as ours:
+        answer = await ours.answer(destroy())
+        assert (answer.code, answer.text) == ("in-use", "/dev/sdb is held by dm-3 (vg0-data, LVM)")
+        assert kernel.vports() == {"host0": f"0x{WWPN}"}
+        assert (await ours.answer(replace(destroy(command_id="c3"), force=True))).state == "succeeded"
+        assert kernel.vports() == {}
+
+
 async def test_an_agent_that_died_after_the_kernel_made_the_port_finds_it_and_makes_no_second(
     kernel: NpivKernel,
 ) -> None:

@@ -13,6 +13,7 @@ from hwcensus_agent import sysfs
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
 from hwcensus_agent.fc_ports import FcPort, fc_port, fc_ports
+from hwcensus_agent.holders import holders
 from hwcensus_agent.sysfs import Unreadable
 
 _SUBSYSTEM = "scsi"
@@ -102,7 +103,7 @@ class VportExecutor:
         return Subject(name=target.kernel_name, parent=None if adapter is None else adapter.wwpn, wwpn=found.wwpn)
 
     def in_use(self, target: Target) -> tuple[str, ...]:
-        return ()
+        return holders(self._sysroot, target.syspath)
 
     def destroy(self, target: Target, mark: str) -> None:
         found = self._of(target)
