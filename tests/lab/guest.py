@@ -23,7 +23,7 @@ COMMAND_SECONDS = 60.0
 INSIDE = Path(__file__).parent / "inside"
 KERNEL_OPTIONS = (
     "console=ttyS0 quiet panic=-1 mitigations=off nokaslr no_timer_check tsc=reliable "
-    "audit=0 random.trust_cpu=on dummy.numdummies=0 bonding.max_bonds=0"
+    "audit=0 random.trust_cpu=on dummy.numdummies=0 bonding.max_bonds=0 intel_iommu=on"
 )
 #: Debian 12's Python can stand in for the host's where both are the system's.
 GUEST_PYTHON = (3, 11)

@@ -73,7 +73,8 @@ def test_a_loop_device_and_its_partitions_are_known_by_their_file(lab: Lab) -> N
     lab.guest(
         "truncate -s 16M /tmp/disk && printf ',4M\\n,4M\\n' | sfdisk -q /tmp/disk && losetup -P /dev/loop0 /tmp/disk"
     )
-    whole, first, second = lab.hears("add block_loop0", "add block_loop0p1", "add block_loop0p2")
+    whole, *parts = lab.hears("add block_loop0", {"add block_loop0p1", "add block_loop0p2"})
+    first, second = sorted(parts, key=str)
     assert whole.device.identity == "block/guid/%2Ftmp%2Fdisk"
     assert [one.device.facts["volume.start"] for one in (first, second)] == [1 * MIB, 5 * MIB]
     assert [one.device.facts["parent"] for one in (first, second)] == ["block_loop0"] * 2
