@@ -7,7 +7,7 @@ from hwcensus.command import Command
 from hwcensus.topics import partition_of
 from hwcensus_agent.census import Census
 from hwcensus_agent.commands.answer import Answer
-from hwcensus_agent.commands.executors import BINDERS, executors
+from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
@@ -29,7 +29,8 @@ class Orders:
         """Raises ConfigError for a policy file that is wrong."""
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
         policy = Policy.of(settings)
-        can = executors(Way(settings.kafka.bootstrap_servers), settings.census.sysroot)
+        way, sysroot = Way(settings.kafka.bootstrap_servers), settings.census.sysroot
+        can = executors(way, sysroot)
         self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in can)
         self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         guard = Guard(host=host, keys=PinnedKeys(settings.commands.keys), knows_stream=spool.knows_stream)
@@ -37,7 +38,7 @@ class Orders:
             guard=guard,
             policy=policy,
             executors=can,
-            binders=BINDERS,
+            binders=binders(way, sysroot),
             census=census,
             transaction=spool.transaction,
             report=self._report,

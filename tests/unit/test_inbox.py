@@ -19,6 +19,7 @@ from hwcensus.signature import Signer, key_id
 from hwcensus_agent.commands import creation, inbox
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
+from hwcensus_agent.commands.executors.binder import Moved
 from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, NameTaken, Subject
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
@@ -124,12 +125,14 @@ class FakeBinder:
             Expectation(effect=Effect.CHANGE, subsystem="net", kernel_name=target.kernel_name, driver=_driver(command)),
         )
 
-    def bind(self, command: Command, target: Target) -> None:
+    def bind(self, command: Command, target: Target) -> Moved:
         self._kernel.driver = _driver(command)
         self._kernel.after()
+        return Moved(expected=self.expected(command, target, ""), text="with all its firmware")
 
-    def was_bound(self, command: Command, target: Target, mark: str) -> bool | None:
-        return self._kernel.driver == _driver(command)
+    def was_bound(self, command: Command, target: Target, mark: str) -> Moved | None:
+        is_there = self._kernel.driver == _driver(command)
+        return Moved(expected=self.expected(command, target, mark)) if is_there else None
 
     def undo(self, command: Command, target: Target, mark: str) -> None:
         self._kernel.driver = mark
@@ -423,7 +426,8 @@ def detach() -> Command:
 async def test_a_detached_device_has_the_new_driver_and_a_reattached_one_the_old(world: World) -> None:
     agent = world.agent()
     world.send(agent, detach())
-    assert (await agent.until_answered("c1")).state == "succeeded"
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.text) == ("succeeded", "with all its firmware")
     assert world.kernel.driver == "vfio-pci"
     world.send(agent, replace(destroy(), id="c2", type="reattach"))
     assert (await agent.until_answered("c2")).state == "succeeded"

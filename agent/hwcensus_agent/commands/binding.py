@@ -11,7 +11,7 @@ from hwcensus.command import Command
 from hwcensus.errors import Refused
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Expectation, Target
-from hwcensus_agent.commands.executors.binder import Binder
+from hwcensus_agent.commands.executors.binder import Binder, Moved
 from hwcensus_agent.commands.executors.executor import Subject
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, interrupted, not_seen
@@ -38,28 +38,25 @@ class Binding:
         intent = Intent(executor=binder.binds, target=target, mark=mark)
         self.means.begin(command, intent, self.expected(command, intent))
         try:
-            await asyncio.to_thread(binder.bind, command, target)
+            moved = await asyncio.to_thread(binder.bind, command, target)
         except Exception:
             # It may have lost its driver and not got the other.
             await asyncio.to_thread(binder.undo, command, target, mark)
             raise
-        if await self.means.seen(command) is not None:
-            return Answer(command=command.id, state=SUCCEEDED)
-        return await self._undone(command, binder, target, mark)
+        return await self._seen_or_undone(command, binder, intent, moved)
 
     async def settle(self, begun: Begun) -> Answer:
         command, target, mark = begun.command, begun.intent.target, begun.intent.mark
         assert target is not None, "carry_out notes one"
         binder = self.binders[begun.intent.executor]
-        if not await asyncio.to_thread(binder.was_bound, command, target, mark):
+        moved = await asyncio.to_thread(binder.was_bound, command, target, mark)
+        if moved is None:
             await asyncio.to_thread(binder.undo, command, target, mark)
             return interrupted(command, f"{target.kernel_name} was given back to the driver it had")
-        if await self.means.rest_seen(command, self.expected(command, begun.intent)) is not None:
-            return Answer(command=command.id, state=SUCCEEDED)
-        return await self._undone(command, binder, target, mark)
+        return await self._seen_or_undone(command, binder, begun.intent, moved)
 
     def expected(self, command: Command, intent: Intent) -> tuple[Expectation, ...]:
-        """What the census sees of it."""
+        """What the census may see of it."""
         binder = self.binders.get(intent.executor)
         if binder is None or intent.target is None:
             return ()
@@ -73,7 +70,11 @@ class Binding:
             raise Refused(text, code="not-detachable")
         return binder
 
-    async def _undone(self, command: Command, binder: Binder, target: Target, mark: str) -> Answer:
-        await asyncio.to_thread(binder.undo, command, target, mark)
+    async def _seen_or_undone(self, command: Command, binder: Binder, intent: Intent, moved: Moved) -> Answer:
+        if await self.means.rest_seen(command, moved.expected) is not None:
+            return Answer(command=command.id, state=SUCCEEDED, text=moved.text)
+        target = intent.target
+        assert target is not None, "carry_out notes one"
+        await asyncio.to_thread(binder.undo, command, target, intent.mark)
         text = f"the kernel did it, but the census did not see {target.kernel_name} change in {self.means.patience} s"
         return not_seen(command, f"{text}; it was undone")

@@ -24,7 +24,7 @@ from hwcensus_agent import hostid
 from hwcensus_agent.commands.binding import Binding
 from hwcensus_agent.commands.census_port import Expectation, Target
 from hwcensus_agent.commands.creation import Creation
-from hwcensus_agent.commands.executors import BINDERS, executors
+from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import VPORT, Policy, Refusal
@@ -57,12 +57,11 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     if command.host:
         _address(command, settings)
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
+    way = Way(settings.kafka.bootstrap_servers)
     work = Work(
         means=means,
-        creation=Creation(
-            means=means, executors=executors(Way(settings.kafka.bootstrap_servers), settings.census.sysroot)
-        ),
-        binding=Binding(means=means, binders=BINDERS),
+        creation=Creation(means=means, executors=executors(way, settings.census.sysroot)),
+        binding=Binding(means=means, binders=binders(way, settings.census.sysroot)),
     )
     try:
         asyncio.run(work.may(command))

@@ -5,6 +5,8 @@ from hwcensus_agent.commands.executors.binder import Binder
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import Executor
+from hwcensus_agent.commands.executors.pci_binder import PciBinder
+from hwcensus_agent.commands.executors.usb_binder import UsbBinder
 from hwcensus_agent.commands.executors.virt_functions import VirtFunctionsExecutor
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
 from hwcensus_agent.commands.executors.vport import VportExecutor
@@ -23,5 +25,10 @@ def executors(way: Way, sysroot: str) -> dict[str, Executor]:
     return {executor.creates: executor for executor in every}
 
 
-#: Subsystem → binder.
-BINDERS: dict[str, Binder] = {}
+def binders(way: Way, sysroot: str) -> dict[str, Binder]:
+    """Subsystem → binder, likewise."""
+    every: tuple[Binder, ...] = (
+        PciBinder(way, sysroot),
+        UsbBinder(way, sysroot),
+    )
+    return {binder.binds: binder for binder in every}

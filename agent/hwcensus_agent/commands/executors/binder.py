@@ -3,10 +3,19 @@
 Methods may block, as an executor's do. Order, notes and waiting are `binding.py`'s, permission the policy's.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from hwcensus.command import Command
 from hwcensus_agent.commands.census_port import Expectation, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """What the census should show in the end, and what there is to say about it."""
+
+    expected: tuple[Expectation, ...]
+    text: str | None = None
 
 
 class Binder(Protocol):
@@ -26,13 +35,13 @@ class Binder(Protocol):
         """Who holds the device, in words: then only `force` moves it."""
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
-        """What the census should see when it takes effect; nothing where it is so already. Never raises."""
+        """What the census may see while it is moved: all that is the command's doing. Never raises."""
 
-    def bind(self, command: Command, target: Target) -> None:
-        """Moves it. Raises DeviceChanged, KernelRefused."""
+    def bind(self, command: Command, target: Target) -> Moved:
+        """Moves it. Raises DeviceChanged, KernelRefused, Refused."""
 
-    def was_bound(self, command: Command, target: Target, mark: str) -> bool | None:
-        """Whether it was moved; None where that cannot be told."""
+    def was_bound(self, command: Command, target: Target, mark: str) -> Moved | None:
+        """The same looked up after a crash; None where it was not moved, or by half."""
 
     def undo(self, command: Command, target: Target, mark: str) -> None:
         """Gives the device back to the drivers that the mark names. Raises KernelRefused."""
