@@ -111,6 +111,7 @@ def test_a_unit_starts_the_installed_program_and_confines_it(program: str) -> No
     assert service["Environment"] == "MALLOC_ARENA_MAX=2"
     assert (service["ProtectSystem"], service["NoNewPrivileges"]) == ("strict", "yes")
     if program == "agent":
+        assert "ProtectKernelTunables" not in service  # it makes /sys read only, where vports are made
         assert service["Type"] == "notify"
         assert int(service["WatchdogSec"]) == 60
 
