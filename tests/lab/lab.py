@@ -98,13 +98,13 @@ class Lab:
         assert came == list(expected), f"not {expected}, but\n{came}\n--- the agent's log:\n{self._log()}"
         return news
 
-    def sees(self, device: str, **state: object) -> Known:
-        """Waits until a device has this state; double underscores stand for dots."""
-        wanted = {path.replace("__", "."): value for path, value in state.items()}
+    def sees(self, device: str, **facts: object) -> Known:
+        """Waits until a device has these facts or this state; double underscores stand for dots."""
+        wanted = {path.replace("__", "."): value for path, value in facts.items()}
 
         def met() -> bool:
             known = self.census.get(device)
-            return known is not None and wanted.items() <= known.state.items()
+            return known is not None and wanted.items() <= (known.facts | known.state).items()
 
         self._wait(met, f"{device} with {wanted}")
         return self.census[device]
