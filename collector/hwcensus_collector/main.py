@@ -71,7 +71,32 @@ def _parser() -> argparse.ArgumentParser:
     host = verbs.add_parser("host", help="one host").add_subparsers(required=True, metavar="VERB")
     accept = _verb(host, "accept", _host_accept, "settle a conflict: the newer claimant is the host")
     accept.add_argument("host", help="its id or name")
+    _add_wwn(verbs.add_parser("wwn", help="the names of virtual ports").add_subparsers(required=True, metavar="VERB"))
     return parser
+
+
+def _add_wwn(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    pool = verbs.add_parser("pool", help="ranges that names are taken from").add_subparsers(
+        required=True, metavar="VERB"
+    )
+    add = _verb(pool, "add", partial(_wwn, "pool add"), "a range of WWPNs, both ends included")
+    add.add_argument("name")
+    add.add_argument("first")
+    add.add_argument("last")
+    add.add_argument("--wwnn", help="the node name of all its ports; without one each gets a name of the range")
+    _verb(pool, "list", partial(_wwn, "pool list"), "all pools, and how much of each is in use")
+    remove = _verb(
+        pool, "remove", partial(_wwn, "pool remove"), "nothing more is taken from it; who has a name keeps it"
+    )
+    remove.add_argument("name")
+    listed = _verb(verbs, "list", partial(_wwn, "list"), "every WWPN that is not free, and who has it")
+    listed.add_argument("--pool", help="only of this pool's range")
+    listed.add_argument("--host", help="only of this host, by id or name")
+    listed.add_argument("--state", help="only reserved, held or quarantined ones")
+    taken = _verb(verbs, "import", partial(_wwn, "import"), "hold what ports of the census have of the pools' ranges")
+    taken.add_argument("pool", nargs="?", help="only of this pool")
+    release = _verb(verbs, "release", partial(_wwn, "release"), "free a WWPN that is held or in quarantine, at once")
+    release.add_argument("wwpn")
 
 
 def _verb(
@@ -205,6 +230,18 @@ def _host_accept(arguments: argparse.Namespace, settings: CollectorSettings) -> 
     if step.state.conflict is None and not step.notes:
         raise Refused(f"nobody else claims to be {arguments.host}", code="no-conflict")
     print(f"{host}: stream {step.place.stream}")
+    return 0
+
+
+def _wwn(verb: str, arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.wwns import verbs
+
+    engine = _open(settings)
+    try:
+        for line in verbs.run(verb, arguments, settings, engine):
+            print(line)
+    finally:
+        engine.dispose()
     return 0
 
 

@@ -3,6 +3,7 @@
 What the values mean is said by `--show-config` and the documentation; nothing is read or opened here.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,14 @@ class CommandSettings:
     )
     deadline: float = setting(600.0, "seconds that a command has by default")
     deadline_max: float = setting(7 * 24 * 3600.0, "seconds that a command may have at most")
+    oui: str | None = setting(None, "6 hex digits of your IEEE OUI: WWNs of vports that nobody names are made of it")
+    wwn_quarantine: float = setting(24 * 3600.0, "seconds that a WWPN rests after its port was destroyed")
+
+    def __post_init__(self) -> None:
+        if self.oui is not None and not re.fullmatch(r"[0-9a-f]{6}", self.oui):
+            raise ConfigError(f"commands.oui: {self.oui!r} must be 6 lower-case hex digits, as 001a4a")
+        if not 0 <= self.wwn_quarantine <= 1e9:
+            raise ConfigError("commands.wwn_quarantine: must be at least 0 seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

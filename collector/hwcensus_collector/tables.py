@@ -312,6 +312,36 @@ audit = Table(
     Column("detail", _Json, nullable=False, default=dict),
 )
 
+wwn_pool = Table(
+    "wwn_pool",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    #: WWPNs, both included. Ranges of two pools have none in common.
+    Column("first", String(16), nullable=False),
+    Column("last", String(16), nullable=False),
+    #: The node name of all its ports; without one each gets a name of the range.
+    Column("wwnn", String(16)),
+)
+
+wwn = Table(
+    "wwn",
+    metadata,
+    #: That is not free.
+    Column("wwpn", String(16), primary_key=True),
+    Column("wwnn", String(16)),
+    #: reserved, held, quarantined; since when, and why: create, import, destroy, unknown, abandoned.
+    Column("state", String(16), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("since", _Time, nullable=False),
+    #: Whose it is or was, on which adapter (identity), and the command that brought it to its state.
+    Column("host", String(64), nullable=False),
+    Column("parent", Text),
+    Column("command", String(64)),
+    Index("ix_wwn_command", "command"),
+    Index("ix_wwn_host_state", "host", "state"),
+    Index("ix_wwn_wwnn", "wwnn"),
+)
+
 kafka_offset = Table(
     "kafka_offset",
     metadata,

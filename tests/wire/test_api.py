@@ -21,6 +21,8 @@ from tests.wire.census_world import BEGAN, World, after, bridge, computer, net, 
 PROBLEM = {"type", "title", "status", "detail", "code", "nearest"}
 LISTS = (
     "/v1/hosts",
+    "/v1/wwns",
+    "/v1/wwn-pools",
     "/v1/devices",
     "/v1/hosts/web17/devices",
     "/v1/hosts/web17/devices?view=tree",

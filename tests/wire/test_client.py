@@ -76,7 +76,7 @@ def test_orders_about_a_device_say_how(client: Client) -> None:
     assert [pci.detach(driver="pci-stub").type, pci.reattach(force=True).type] == ["detach", "reattach"]
     bridge = client.host("web17").lookup_by_name("net_hwc0")
     assert bridge.destroy(force=True).type == "destroy"
-    made = client.host("web17").create_device(BRIDGE.format("hwc8"), persistent=True, force=True, valid=60)
+    made = client.host("web17").create_device(BRIDGE.format("hwc8"), force=True, valid=60)
     assert (made.expires - made.issued).total_seconds() == 60
 
 

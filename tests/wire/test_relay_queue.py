@@ -95,9 +95,9 @@ def test_the_bytes_that_will_be_signed_are_a_command_that_agents_can_read(engine
 
 def test_what_a_create_may_ask_for_stands_in_the_bytes(engine: Engine) -> None:
     with writing(engine) as connection:
-        queued = queue_create(connection, SETTINGS, HOST, bridge(), actor="alice", persistent=True, force=True)
+        queued = queue_create(connection, SETTINGS, HOST, bridge(), actor="alice", force=True)
     order = read_command(body(engine, queued.id))
-    assert (order.persistent, order.force, order.require) == (True, True, None)
+    assert (order.persistent, order.force, order.require) == (None, True, None)
 
 
 def test_a_parent_is_completed_by_its_identity(engine: Engine) -> None:

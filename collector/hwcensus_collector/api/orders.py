@@ -48,7 +48,8 @@ async def create(
     asked: Asked,
     require: Annotated[str | None, Query(description="online: undone where it does not become so")] = None,
     persistent: Annotated[bool, Query(description="the host makes it again at every boot")] = False,
-    force: Annotated[bool, Query(description="also where the way to Kafka may be lost")] = False,
+    force: Annotated[bool, Query(description="also where the way to Kafka may be lost, or a WWPN rests")] = False,
+    pool: Annotated[str | None, Query(description="of WWNs, for those that the document does not give")] = None,
 ) -> Response:
     """Orders that the device of the document in the body be created."""
     body = await read_body(request)
@@ -66,6 +67,7 @@ async def create(
                 require=require,
                 persistent=persistent,
                 force=force,
+                pool=pool,
             )
 
     return _accepted(await run_in_threadpool(queued))

@@ -50,6 +50,9 @@ ENDED = frozenset(state for state in State if state not in MOVES)
 #: What an agent may tell.
 TOLD = frozenset((State.ACCEPTED, *_TOLD))
 
+#: Codes of results about what an honest collector does not send: they say nothing of the command whose id it bore.
+SUSPECT = frozenset({"bad-signature", "unknown-key", "no-keys", "wrong-host", "replayed"})
+
 
 def may_move(state: State, to: State, mover: Mover) -> bool:
     """Whether this mover may make this step."""

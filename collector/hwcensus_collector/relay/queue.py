@@ -17,6 +17,7 @@ from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory import commands as inventory
 from hwcensus_collector.inventory.device import Device
+from hwcensus_collector.relay.adapter import VIRTUAL, require_virtual
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.relay.ready import (
     ReadyHost,
@@ -28,10 +29,11 @@ from hwcensus_collector.relay.ready import (
 )
 from hwcensus_collector.relay.steps import Moved, Step, audit, note, take_turn
 from hwcensus_collector.relay.uuid7 import uuid7
+from hwcensus_collector.relay.vport import PortWishes, fill_vport
 from hwcensus_collector.settings import CommandSettings
 
-#: Creatable types that can be waited for to be online; NPIV will be the first.
-CAN_BE_ONLINE: frozenset[str] = frozenset()
+#: Creatable types that can be waited for to be online, kept by the host, and named out of a pool.
+PORTS = frozenset({"vport"})
 #: Bytes of a command: far above any, far below what Kafka takes.
 LARGEST = 256 * 1024
 _LONGEST_KEY = 200
@@ -60,28 +62,34 @@ def queue_create(
     require: str | None = None,
     persistent: bool = False,
     force: bool = False,
+    pool: str | None = None,
 ) -> inventory.Command:
     """Queues the creation of the device that a document describes, on the host of this id or name.
 
     `actor` asks, through `door`; `expires_in` counts from now, by default it is the settings' deadline.
     Raises InvalidDocument (also `name-too-long`, `bad-name`, `not-creatable`, …), what `ready_host`,
-    `require_creatable` and `fill_parent` raise, UsageError (`bad-deadline`, `bad-require`, `bad-idempotency-key`,
-    `bad-actor`), Refused (`idempotency-key-reused`).
+    `require_creatable`, `fill_parent` and `fill_vport` raise, UsageError (`bad-deadline`, `bad-require`,
+    `bad-persistent`, `bad-pool`, `bad-idempotency-key`, `bad-actor`), Refused (`idempotency-key-reused`).
     """
     request = Request(actor=actor, door=door, idempotency_key=idempotency_key, expires_in=expires_in)
     creation = read_creation(document)
     type_ = creatable_type(creation)
-    _check_require(type_, require)
-    flags = (str(require), str(persistent), str(force))
+    _check_wishes(type_, require, pool, persistent=persistent)
+    flags = (str(require), str(persistent), str(force), str(pool))
     digest = _digest("create", host, document.decode(errors="replace"), *flags, str(expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
     require_creatable(ready, type_)
-    fill_parent(connection, ready, creation)
+    ordered = _command(ready, settings, "create", request)
+    if type_ == "vport":
+        wishes = PortWishes(command=ordered.id, online=require == "online", pool=pool, force=force)
+        fill_vport(connection, settings, ready, creation, wishes)
+    else:
+        fill_parent(connection, ready, creation)
     command = replace(
-        _command(ready, settings, "create", request),
+        ordered,
         require=require,
         persistent=persistent or None,
         force=force or None,
@@ -102,14 +110,17 @@ def queue_order(
     driver: str | None = None,
 ) -> inventory.Command:
     """Queues what is done to a device that is there, by name or identity: `destroy`, `detach` (to `driver`) or
-    `reattach`. Raises as `queue_create` does, and what `present_device` and `require_detachable` raise."""
+    `reattach`. Raises as `queue_create` does, and what `present_device`, `require_virtual` and `require_detachable`
+    raise."""
     digest = _digest(type_, host, device, str(force), str(driver), str(request.expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
     target = present_device(connection, ready, device)
-    if type_ != "destroy":
+    if type_ == "destroy":
+        require_virtual(target)
+    else:
         require_detachable(target, driver, force=force)
     command = replace(
         _command(ready, settings, type_, request),
@@ -125,6 +136,8 @@ def _subject(target: Device, type_: str) -> str | None:
     """What the command is about: a creatable class, or the bus of what is given to another driver."""
     if type_ != "destroy":
         return target.bus
+    if VIRTUAL in target.facts:
+        return "vport"
     return next((creatable for creatable in CREATABLE if creatable in target.capabilities), None)
 
 
@@ -149,13 +162,17 @@ def _begin(connection: Connection, request: Request, digest: bytes) -> inventory
     return inventory.find_command(connection, row.id)
 
 
-def _check_require(type_: str, require: str | None) -> None:
-    if require is None:
-        return
-    if require != "online":
+def _check_wishes(type_: str, require: str | None, pool: str | None, *, persistent: bool) -> None:
+    if require not in (None, "online"):
         raise UsageError(f"only 'online' can be required, not {require!r}", code="bad-require")
-    if type_ not in CAN_BE_ONLINE:
+    if type_ in PORTS:
+        return
+    if require is not None:
         raise UsageError(f"a {type_} cannot be required to be online", code="bad-require")
+    if persistent:
+        raise UsageError(f"a {type_} is not kept over a boot, only {', '.join(PORTS)} is", code="bad-persistent")
+    if pool is not None:
+        raise UsageError(f"a {type_} has no WWN that pool {pool!r} could give", code="bad-pool")
 
 
 def _command(host: ReadyHost, settings: CommandSettings, type_: str, request: Request) -> Command:

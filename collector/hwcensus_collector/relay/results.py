@@ -1,7 +1,7 @@
 """What agents answered: called by ingest within its transaction, so that a result is noted exactly once.
 
-A result that comes late or twice is kept as a step and moves nothing. What an agent refused because it was forged, sent
-elsewhere or replayed is audited all the same.
+A result that comes late or twice is kept as a step and moves nothing; after `abandoned` it tells what became of a WWN.
+What an agent refused because it was forged, sent elsewhere or replayed is audited all the same.
 """
 
 import logging
@@ -13,13 +13,11 @@ from sqlalchemy import Connection, select
 
 from hwcensus.event import Produced
 from hwcensus_collector import tables
-from hwcensus_collector.relay.lifecycle import TOLD, State, after_told
+from hwcensus_collector.relay.lifecycle import SUSPECT, TOLD, State, after_told
 from hwcensus_collector.relay.steps import Moved, Step, audit_refused, move, note
+from hwcensus_collector.wwns.life import follow
 
 log = logging.getLogger(__name__)
-
-#: Codes of what an honest collector does not send.
-SUSPECT = frozenset({"bad-signature", "unknown-key", "no-keys", "wrong-host", "replayed"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +67,8 @@ def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved
     if not path:
         note(connection, command.id, step)
         _audit_suspect(connection, result)
+        if command.state is State.ABANDONED and result.code not in SUSPECT:
+            follow(connection, command.id, command.type, told, result.code)
         return command
     for state in path[:-1]:
         sent = Step(state=state, by="relay", door="relay", at=result.at, text="known by its answer")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, text, update
 
 from hwcensus_collector import tables
 from hwcensus_collector.relay.lifecycle import State
+from hwcensus_collector.wwns.life import follow
 
 #: Any number, the same in all our programs: whoever queues a command holds it to the end of the transaction.
 _QUEUE_LOCK = 0x68776371
@@ -39,7 +40,7 @@ class Moved:
 
 
 def move(connection: Connection, command: Moved, step: Step, values: Mapping[str, object] | None = None) -> bool:
-    """Moves a command from the state it was seen in, sets further columns, notes and audits it.
+    """Moves a command from the state it was seen in, sets further columns, notes and audits it; WWNs follow.
 
     False, and nothing done, where it has another state by now.
     """
@@ -53,6 +54,7 @@ def move(connection: Connection, command: Moved, step: Step, values: Mapping[str
         return False
     note(connection, command.id, step)
     audit(connection, command, step)
+    follow(connection, command.id, command.type, step.state, step.code)
     return True
 
 

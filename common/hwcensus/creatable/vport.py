@@ -39,6 +39,14 @@ def names(device: etree._Element) -> dict[str, str]:
     return {} if address is None else {str(name): str(wwn) for name, wwn in address.items()}
 
 
+def set_names(device: etree._Element, *, wwnn: str, wwpn: str) -> None:
+    """Gives the port both names, in the order of the schema."""
+    (fc,) = device.findall("capability/capability")
+    for former in fc.findall("address"):
+        fc.remove(former)
+    fc.insert(0, etree.Element("address", wwnn=wwnn, wwpn=wwpn))
+
+
 def _check_parent(parent: etree._Element) -> None:
     by = [name for name in PARENT_NAMES if parent.get(name) is not None]
     if not parent.text and not by and parent.get("identity") is None:

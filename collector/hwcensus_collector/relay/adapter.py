@@ -1,0 +1,174 @@
+"""Which Fibre Channel port of a host a virtual port is made on: the one that is named, or the best there is.
+
+By what the inventory knows; the agent looks again when it comes to it. Whoever names an adapter may mean one that is
+offline (the kernel makes the port all the same), unless it shall be online; whoever leaves the choice gets one that is
+online, has room, and is used least.
+"""
+
+from dataclasses import dataclass
+
+from lxml import etree
+from sqlalchemy import Connection, func, select
+
+from hwcensus.errors import Refused
+from hwcensus_collector import tables
+from hwcensus_collector.inventory.device import Device, device_rows, to_devices
+from hwcensus_collector.inventory.refusal import Unknown
+from hwcensus_collector.relay.ready import ReadyHost, present_device
+from hwcensus_collector.wwns.life import WwnState
+
+#: The fact that a virtual port has and an adapter has not.
+VIRTUAL = "fc.vport.parent_wwpn"
+_ONLINE = "Online"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapter:
+    """A Fibre Channel port of the host, physical or virtual. `used` counts virtual ports, also those on order."""
+
+    device: Device
+    used: int
+
+    @property
+    def name(self) -> str:
+        return self.device.name
+
+    @property
+    def port_state(self) -> str:
+        return str(self.device.state.get("fc.port", "unknown"))
+
+    def cannot(self) -> tuple[str, str] | None:
+        """Code and text of why no virtual port can be made on it, whatever its link does."""
+        most = self.device.facts.get("fc.vports.max")
+        if VIRTUAL in self.device.facts:
+            return "parent-no-npiv", f"{self.name} is itself a virtual port"
+        if not isinstance(most, int) or most < 1:
+            return "parent-no-npiv", f"{self.name} takes no virtual ports (NPIV)"
+        if self.used >= most:
+            return "parent-full", f"{self.name} has {self.used} virtual ports of {most}"
+        return None
+
+    def offline(self) -> tuple[str, str] | None:
+        """Code and text where its link is not up."""
+        if self.port_state == _ONLINE:
+            return None
+        return "parent-offline", f"{self.name} is not online, its port state is {self.port_state}"
+
+
+def require_virtual(target: Device) -> None:
+    """Whether a device may be destroyed as far as Fibre Channel goes. Raises Refused (`physical-port`)."""
+    if "fc" in target.capabilities and VIRTUAL not in target.facts:
+        raise Refused(f"{target.name} is a physical port, which no command can destroy", code="physical-port")
+
+
+def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Element, *, online: bool) -> Adapter:
+    """Makes the parent of a creation document name and identity of an adapter, where it was named by its WWNs, by its
+    fabric, or not at all.
+
+    Raises Unknown (`parent-unknown`), Refused (`parent-not-fc`, `parent-no-npiv`, `parent-full`, `parent-offline` where
+    it shall be `online`, `no-parent` with what is wrong with each, `device-changed`).
+    """
+    parent = creation.find("parent")
+    if parent is None:
+        parent = etree.Element("parent")
+        creation.insert(0, parent)
+    if parent.text or parent.get("wwpn") is not None:
+        adapter = _named(connection, host, parent)
+        refusal = adapter.cannot() or (adapter.offline() if online else None)
+        if refusal is not None:
+            raise Refused(refusal[1], code=refusal[0])
+    else:
+        adapter = _chosen(connection, host, parent.get("fabric_wwn"))
+    parent.attrib.clear()
+    parent.set("identity", adapter.device.identity)
+    parent.text = adapter.name
+    return adapter
+
+
+def _named(connection: Connection, host: ReadyHost, parent: etree._Element) -> Adapter:
+    wwpn = parent.get("wwpn")
+    device = _by_name(connection, host, parent.text) if parent.text else _by_wwpn(connection, host, wwpn or "")
+    shown = {"identity": device.identity, "wwpn": device.facts.get("fc.wwpn"), "wwnn": device.facts.get("fc.wwnn")}
+    for field, is_ in shown.items():
+        if parent.get(field) not in (None, is_):
+            text = f"the parent {device.name} has {field} {is_}, not {parent.get(field)}"
+            raise Refused(text, code="device-changed")
+    return _counted(connection, host, [device])[0]
+
+
+def _by_name(connection: Connection, host: ReadyHost, name: str) -> Device:
+    try:
+        found = present_device(connection, host, name)
+    except Unknown as error:
+        raise Unknown(f"parent: {error}", code="parent-unknown", nearest=error.nearest) from error
+    except Refused as error:
+        raise Refused(f"parent: {error}", code="parent-unknown") from error
+    if "fc" not in found.capabilities:
+        types = ", ".join(found.capabilities) or "nothing"
+        raise Refused(f"the parent {name} is no Fibre Channel port but {types}", code="parent-not-fc")
+    return found
+
+
+def _by_wwpn(connection: Connection, host: ReadyHost, wwpn: str) -> Device:
+    ports = _ports(connection, host)
+    for port in ports:
+        if port.facts.get("fc.wwpn") == wwpn:
+            return port
+    known = tuple(str(port.facts.get("fc.wwpn")) for port in ports if VIRTUAL not in port.facts)
+    there = f"it has {', '.join(known)}" if known else "it has none at all"
+    raise Unknown(f"{host.name} has no Fibre Channel port {wwpn}; {there}", code="parent-unknown", nearest=known)
+
+
+def _chosen(connection: Connection, host: ReadyHost, fabric: str | None) -> Adapter:
+    ports = _counted(connection, host, [port for port in _ports(connection, host) if VIRTUAL not in port.facts])
+    why_not = {port.name: port.cannot() or port.offline() or _elsewhere(port, fabric) for port in ports}
+    fit = [port for port in ports if why_not[port.name] is None]
+    if fit:
+        return min(fit, key=lambda port: (port.used, port.name))
+    reasons = "; ".join(reason[1] for reason in why_not.values() if reason is not None)
+    raise Refused(
+        f"no port of {host.name} can take a virtual one: {reasons or 'it has no Fibre Channel port'}", code="no-parent"
+    )
+
+
+def _elsewhere(port: Adapter, fabric: str | None) -> tuple[str, str] | None:
+    there = port.device.state.get("fc.fabric_wwn")
+    if fabric in (None, there):
+        return None
+    return "no-parent", f"{port.name} is in {f'fabric {there}' if there else 'no fabric'}, not in {fabric}"
+
+
+def _ports(connection: Connection, host: ReadyHost) -> list[Device]:
+    """All Fibre Channel ports that are there, by name."""
+    device, capability = tables.device, tables.capability
+    query = (
+        device_rows(xml=False)
+        .join(capability, capability.c.device == device.c.id)
+        .where(capability.c.type == "fc", device.c.host == host.id, device.c.present.is_(True))
+    )
+    return to_devices(connection, connection.execute(query.order_by(device.c.name)).all())
+
+
+def _counted(connection: Connection, host: ReadyHost, devices: list[Device]) -> list[Adapter]:
+    """With how many virtual ports each has: as the kernel last said, or as we see if that is more, and those on order.
+
+    The kernel's own count is looked at every few seconds only; a port that was made is in the inventory before its
+    command has succeeded.
+    """
+    table = tables.wwn
+    query = select(table.c.parent, func.count().label("ordered")).group_by(table.c.parent)
+    on_order = connection.execute(query.where(table.c.host == host.id, table.c.state == WwnState.RESERVED))
+    ordered = {row.parent: row.ordered for row in on_order}
+    seen = [port.facts.get(VIRTUAL) for port in _ports(connection, host)]
+    return [
+        Adapter(
+            device=device,
+            used=max(_told(device), seen.count(device.facts.get("fc.wwpn", ""))) + ordered.get(device.identity, 0),
+        )
+        for device in devices
+    ]
+
+
+def _told(device: Device) -> int:
+    count = device.state.get("fc.vports")
+    return count if isinstance(count, int) else 0

@@ -1,0 +1,95 @@
+"""The life of a WWPN: reserved by a command, held by a host, quarantined, and free again; moved by what becomes of
+commands.
+
+A free name has no row. How long a quarantine lasts is the settings', so it is worked out on read; one after `abandoned`
+has no end but a late result or a person's word, for nobody knows whether the port was made.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+
+from hwcensus.instant import now
+from hwcensus_collector.relay.lifecycle import SUSPECT, State
+from hwcensus_collector.tables import command, wwn
+
+
+class WwnState(StrEnum):
+    """Where a WWPN is in its life."""
+
+    RESERVED = "reserved"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+
+
+class Reason(StrEnum):
+    """Why a WWPN is where it is."""
+
+    CREATE = "create"
+    IMPORT = "import"
+    DESTROY = "destroy"
+    #: The host could not say whether it was made.
+    UNKNOWN = "unknown"
+    ABANDONED = "abandoned"
+
+
+#: Codes of a failed create after which a port may be there all the same.
+UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "agent-error", "wrong-stream"}
+#: Identity of a device that has the WWPN behind it (docs/protocol.md).
+IDENTITY = "scsi/wwpn/"
+
+
+def follow(connection: Connection, command_id: str, type_: str, state: State, code: str | None) -> None:
+    """What a command's new state does to the name it is about; also one told late, after `abandoned`."""
+    if type_ == "create":
+        _created(connection, command_id, state, code)
+    elif type_ == "destroy" and state is State.SUCCEEDED:
+        _destroyed(connection, command_id)
+
+
+def _created(connection: Connection, command_id: str, state: State, code: str | None) -> None:
+    undecided = or_(wwn.c.state == WwnState.RESERVED, wwn.c.reason == Reason.ABANDONED)
+    row = and_(wwn.c.command == command_id, undecided)
+    if state is State.SUCCEEDED:
+        connection.execute(update(wwn).where(row).values(_as(WwnState.HELD, Reason.CREATE)))
+    elif state is State.ABANDONED:
+        connection.execute(update(wwn).where(row).values(_as(WwnState.QUARANTINED, Reason.ABANDONED)))
+    elif state is State.FAILED and code in UNCERTAIN:
+        connection.execute(update(wwn).where(row).values(_as(WwnState.QUARANTINED, Reason.UNKNOWN)))
+    elif state in (State.FAILED, State.EXPIRED, State.CANCELLED):
+        connection.execute(delete(wwn).where(row))
+
+
+def _destroyed(connection: Connection, command_id: str) -> None:
+    """The name of a port that was taken away rests, also of one that somebody else had made."""
+    about = (command.c.host, command.c.number, command.c.identity, command.c.subject)
+    destroy = connection.execute(select(*about).where(command.c.id == command_id)).one()
+    if destroy.subject != "vport" or not (destroy.identity or "").startswith(IDENTITY):
+        return
+    wwpn = destroy.identity.removeprefix(IDENTITY)
+    values = {"command": command_id, **_as(WwnState.QUARANTINED, Reason.DESTROY)}
+    by = select(wwn.c.host, wwn.c.state, command.c.number).outerjoin(command, command.c.id == wwn.c.command)
+    known = connection.execute(by.where(wwn.c.wwpn == wwpn).with_for_update(of=wwn)).one_or_none()
+    if known is None:
+        connection.execute(insert(wwn).values(wwpn=wwpn, host=destroy.host, **values))
+    # A late result says nothing of the port that was made under this name since.
+    elif known.host == destroy.host and (known.number is None or known.number < destroy.number):
+        connection.execute(update(wwn).where(wwn.c.wwpn == wwpn).values(values))
+
+
+def _as(state: WwnState, reason: Reason) -> dict[str, object]:
+    return {"state": state, "reason": reason, "since": now()}
+
+
+def is_taken(quarantine: timedelta, at: datetime) -> ColumnElement[bool]:
+    """Whether a row keeps its name from being given: one whose quarantine is over does not."""
+    return or_(wwn.c.state != WwnState.QUARANTINED, wwn.c.reason == Reason.ABANDONED, wwn.c.since > at - quarantine)
+
+
+def until(row: Row[tuple[object, ...]], quarantine: timedelta) -> datetime | None:
+    """When the quarantine of a row ends; None where it has no end, or is none."""
+    if row.state != WwnState.QUARANTINED or row.reason == Reason.ABANDONED:
+        return None
+    since: datetime = row.since
+    return since + quarantine

@@ -1,0 +1,163 @@
+"""Pools and names by hand: `hwcensus-collector wwn …`, and the same read over HTTP."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from sqlalchemy import Engine, select
+
+from hwcensus import log
+from hwcensus_collector import main, tables
+from hwcensus_collector.database import writing
+from tests.wire.census_world import served
+from tests.wire.relay_world import HOST, database
+from tests.wire.san_world import FIRST, LAST, PORT5, add_port, add_san_host, order, remove, row_of, told, vport
+
+Verb = Callable[..., tuple[int, list[str], str]]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = database(database_url)
+    with writing(engine) as connection:
+        add_san_host(connection)
+        add_port(connection, "scsi_host5", PORT5)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def wwn(engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verb:
+    """Runs a verb: exit code, lines, and what it says of an error."""
+    # The tests' own logging stays.
+    monkeypatch.setattr(log, "setup", lambda **_: None)
+
+    def verb(*words: str) -> tuple[int, list[str], str]:
+        capsys.readouterr()
+        code = main.main(["wwn", *words, "--database-url", database_url])
+        said = capsys.readouterr()
+        return code, said.out.splitlines(), said.err
+
+    return verb
+
+
+@pytest.fixture
+def http(engine: Engine) -> Iterator[httpx.Client]:
+    with served(engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield client
+
+
+def actions(engine: Engine) -> list[tuple[str, str]]:
+    table = tables.audit
+    with engine.begin() as connection:
+        query = select(table.c.action, table.c.subject).where(table.c.door == "cli").order_by(table.c.id)
+        return [(row.action, row.subject) for row in connection.execute(query)]
+
+
+def test_a_pool_is_added_listed_and_removed(engine: Engine, wwn: Verb) -> None:
+    assert wwn("pool", "add", "prod", "0x20000025B5AA0000", "20:00:00:25:b5:aa:00:ff")[:2] == (
+        0, [f"prod ({FIRST} to {LAST})"]
+    )  # fmt: skip
+    order(engine, pool="prod")
+    listed = f"prod  {FIRST} to {LAST}  wwnn each its own  reserved 1  held 0  quarantined 0  of 256"
+    assert wwn("pool", "list")[:2] == (0, [listed])
+    assert wwn("pool", "remove", "prod")[0] == 0
+    assert wwn("pool", "list")[:2] == (0, [])
+    assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn-pool.remove", "prod")]
+
+
+@pytest.mark.parametrize(
+    "words, exit_code, code",
+    [
+        (("pool", "add", "a b", FIRST, LAST), 2, "bad-name"),
+        (("pool", "add", "x", FIRST, "2000"), 1, "bad-wwn"),
+        (("pool", "add", "x", "3000000000000000", "30000000000000ff"), 1, "wrong-naa"),
+        (("pool", "add", "x", LAST, FIRST), 2, "bad-range"),
+        (("pool", "add", "x", FIRST, "5000000000000000"), 2, "bad-range"),
+        (("pool", "add", "prod", "2000000000000000", "20000000000000ff"), 4, "pool-exists"),
+        (("pool", "add", "x", "2000000000000000", FIRST), 4, "pool-overlaps"),
+        (("pool", "remove", "x"), 3, "pool-unknown"),
+        (("list", "--pool", "x"), 3, "pool-unknown"),
+        (("list", "--state", "free"), 2, "unknown-state"),
+        (("release", FIRST), 3, "unknown-wwn"),
+        (("release", "12"), 1, "bad-wwn"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_and_not_audited(
+    engine: Engine, wwn: Verb, words: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    wwn("pool", "add", "prod", FIRST, LAST)
+    ended, lines, error = wwn(*words)
+    assert (ended, lines, f": {code}: " in error) == (exit_code, [], True), error
+    assert actions(engine) == [("wwn-pool.add", "prod")]
+
+
+def test_names_in_use_within_the_pools_become_held(engine: Engine, wwn: Verb) -> None:
+    wwn("pool", "add", "prod", FIRST, LAST)
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host9", FIRST, most=None, parent_wwpn=PORT5)
+    assert wwn("import")[:2] == (0, [FIRST])
+    assert row_of(engine, FIRST) == ("held", "import", HOST)
+    assert wwn("import", "prod")[:2] == (0, [])
+    with writing(engine) as connection:
+        remove(connection, FIRST)
+    assert row_of(engine, FIRST) == ("held", "import", HOST)
+    assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn.import", FIRST)]
+
+
+def test_a_name_is_released_when_nobody_has_it(engine: Engine, wwn: Verb) -> None:
+    wwpn = "20000025b5ff0001"
+    queued = order(engine, vport(wwpn))
+    assert wwn("release", wwpn)[2].endswith(f"is reserved: cancel or abandon command {queued.id} first\n")
+    told(engine, queued.id, "succeeded")
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host9", wwpn, most=None, parent_wwpn=PORT5)
+    assert wwn("release", wwpn)[2].endswith("is in use: it is scsi_host9 of db7.example.org\n")
+    with writing(engine) as connection:
+        remove(connection, wwpn)
+    assert wwn("release", f"0x{wwpn}")[:2] == (0, [f"{wwpn} is free; {HOST} had it"])
+    assert row_of(engine, wwpn) is None
+    assert actions(engine) == [("wwn.release", wwpn)]
+
+
+def test_the_list_says_who_has_what_and_why(engine: Engine, wwn: Verb) -> None:
+    wwn("pool", "add", "prod", FIRST, LAST)
+    queued = order(engine, pool="prod")
+    order(engine, vport("20000025b5ff0001"))
+    code, lines, _ = wwn("list", "--pool", "prod", "--host", "db7.example.org", "--state", "reserved")
+    (line,) = lines
+    assert code == 0
+    assert line.startswith(f"{FIRST}  20000025b5aa0001  reserved     db7.example.org  create {queued.id} at 20")
+
+
+def test_pools_and_names_are_read_over_http(engine: Engine, wwn: Verb, http: httpx.Client) -> None:
+    for name, first in (("prod", "a"), ("test", "b"), ("lab", "c")):
+        wwn("pool", "add", name, f"20000025b5a{first}0000", f"20000025b5a{first}00ff")
+    queued = [order(engine, pool="prod").id for _ in range(3)]
+    told(engine, queued[0], "failed", code="interrupted")
+    first = http.get("/v1/wwn-pools?limit=2").json()
+    assert [pool["name"] for pool in first["items"]] == ["lab", "prod"]
+    assert {key: first["items"][1][key] for key in ("size", "reserved", "held", "quarantined")} == {
+        "size": 256, "reserved": 2, "held": 0, "quarantined": 1,
+    }  # fmt: skip
+    rest = http.get("/v1/wwn-pools", params={"cursor": first["next"]}).json()
+    assert ([pool["name"] for pool in rest["items"]], rest["next"]) == (["test"], None)
+    page = http.get("/v1/wwns?pool=prod&host=db7.example.org&limit=2").json()
+    assert [(one["state"], one["command"]) for one in page["items"]] == [
+        ("quarantined", queued[0]), ("reserved", queued[1]),
+    ]  # fmt: skip
+    assert page["items"][0]["until"] > page["items"][0]["since"]
+    last = http.get("/v1/wwns", params={"pool": "prod", "host": "db7.example.org", "cursor": page["next"]}).json()
+    assert [one["command"] for one in last["items"]] == [queued[2]]
+    assert http.get("/v1/wwns?state=held").json()["items"] == []
+    assert http.get("/v1/wwns?state=free").json()["code"] == "unknown-state"
+    assert http.get("/v1/wwns?pool=x").json()["code"] == "pool-unknown"
+
+
+def test_a_port_is_ordered_over_http_with_a_name_of_a_pool(engine: Engine, wwn: Verb, http: httpx.Client) -> None:
+    wwn("pool", "add", "prod", FIRST, LAST)
+    answer = http.post(f"/v1/hosts/{HOST}/devices?pool=prod&require=online&persistent=true", content=vport())
+    assert answer.status_code == 202
+    assert row_of(engine, FIRST) == ("reserved", "create", HOST)
+    again = http.post(f"/v1/hosts/{HOST}/devices", content=vport(FIRST))
+    assert (again.status_code, again.json()["code"]) == (409, "wwn-in-use")
