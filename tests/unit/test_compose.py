@@ -112,6 +112,9 @@ def test_a_unit_starts_the_installed_program_and_confines_it(program: str) -> No
     assert (service["ProtectSystem"], service["NoNewPrivileges"]) == ("strict", "yes")
     if program == "agent":
         assert "ProtectKernelTunables" not in service  # it makes /sys read only, where vports are made
+        assert "ProtectProc" not in service  # it would hide who has a disk open, and so
+        assert {"CAP_NET_ADMIN", "CAP_SYS_PTRACE"} == set(service["CapabilityBoundingSet"].split())
+        assert service["DeviceAllow"] == "block-* r"
         assert service["Type"] == "notify"
         assert int(service["WatchdogSec"]) == 60
 
