@@ -47,7 +47,7 @@ class PciFunction:
         return {folder.rpartition("/")[2]: folder for folder in folders}
 
     def places(self, number: int) -> list[str] | None:
-        """The addresses that so many will have; None where the kernel does not tell (before 4.14)."""
+        """The addresses that so many will have; None where the kernel does not tell (before 4.15)."""
         offset, stride = self._number("sriov_offset"), self._number("sriov_stride")
         found = ADDRESS.fullmatch(self.address)
         if offset is None or stride is None or found is None:

@@ -3,6 +3,8 @@
 That a real kernel makes them is in tests/lab/test_creatable.py.
 """
 
+import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from hwcensus.command import Command
 from hwcensus.errors import Refused
 from hwcensus.instant import now
 from hwcensus_agent.commands.census_port import Effect, Target
-from hwcensus_agent.commands.executors.executor import KernelRefused, Subject
+from hwcensus_agent.commands.executors.executor import InUse, KernelRefused, Subject
 from hwcensus_agent.commands.executors.virt_functions import VirtFunctionsExecutor
 from hwcensus_agent.way import Way
 from tests.unit.sysfs_tree import Tree
@@ -91,6 +93,27 @@ def test_functions_that_are_taken_away_are_those_that_are_there(tree: Tree, exec
     assert [(one.effect, one.kernel_name) for one in expected] == [
         (Effect.REMOVE, "0000:06:00.0"), (Effect.REMOVE, "0000:06:00.1"),
     ]  # fmt: skip
+
+
+def test_functions_that_a_guest_has_are_not_taken_away_unless_forced(
+    tree: Tree, executor: VirtFunctionsExecutor
+) -> None:
+    have(tree, 2)
+    for n in range(2):
+        tree.link(f"devices/pci0000:00/0000:06:00.{n}/iommu_group", "kernel/iommu_groups/7")
+    # /dev/full stands for the group's file: who has it open here is the one who does it for the test.
+    tree.device("class/vfio", "devices/virtual/vfio/7", dev="1:7", uevent="DEVNAME=vfio/7\n")
+    tree.link("dev/char/1:7", "devices/virtual/vfio/7")
+    script = "exec 3</dev/full; echo ready; read _"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest:
+        assert guest.stdout is not None
+        guest.stdout.readline()
+        with pytest.raises(InUse) as refusal:
+            executor.check(order(0))
+        assert str(refusal.value) == f"/dev/vfio/7 is open in sh (pid {guest.pid})"
+        assert executor.expected(order(0), executor.check(replace(order(0), force=True)))
+        guest.communicate(b"\n")
+    executor.check(order(0))
 
 
 def test_the_number_that_there_is_wants_no_change(tree: Tree, executor: VirtFunctionsExecutor) -> None:

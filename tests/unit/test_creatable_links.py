@@ -1,8 +1,11 @@
 """What the documents of bridges with ports, VLANs, bonds and numbers of virtual functions show by themselves."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from hwcensus.creatable import creatable_type, read_creation
+from hwcensus.creatable import CREATABLE, creatable_type, read_creation
 from hwcensus.creatable.link import ports
 from hwcensus.creatable.virt_functions import wanted
 from hwcensus.errors import InvalidDocument
@@ -88,3 +91,15 @@ def test_what_the_document_alone_shows_is_refused_by_field_and_value(raw: bytes,
     with pytest.raises(InvalidDocument, match=said) as refusal:
         read_creation(raw)
     assert refusal.value.code == code
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "creatable.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("raw", re.findall(r"```xml\n(.*?)```", GUIDE, re.DOTALL))
+def test_the_documents_of_the_guide_are_taken(raw: str) -> None:
+    assert f"| `{creatable_type(read_creation(raw.encode()))}` |" in GUIDE
+
+
+def test_every_class_is_in_the_guide() -> None:
+    assert [type_ for type_ in CREATABLE if f"| `{type_}` |" not in GUIDE] == []

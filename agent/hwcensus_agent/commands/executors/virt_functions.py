@@ -4,6 +4,7 @@ The kernel knows only these two ways, none to some and some to none. A driver ma
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -12,7 +13,8 @@ from hwcensus.command import Command
 from hwcensus.creatable.virt_functions import wanted
 from hwcensus.errors import Refused
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, InUse, KernelRefused, Subject
+from hwcensus_agent.commands.executors.pci_holders import function_holders
 from hwcensus_agent.sriov import PciFunction
 from hwcensus_agent.way import Broker, Way
 
@@ -134,10 +136,18 @@ class VirtFunctionsExecutor:
         return found
 
     def _free(self, function: PciFunction, *, going: bool, force: bool | None) -> Sequence[Broker]:
-        """The brokers at stake. Raises CarriesKafka unless forced."""
-        for folder in (function.folder, *(function.functions().values() if going else ())):
+        """The brokers at stake. Raises CarriesKafka, InUse unless forced."""
+        leaving = function.functions() if going else {}
+        for folder in (function.folder, *leaving.values()):
             self._way.require_free(self._way.below(folder), force=force)
+        held = [] if force else [one for folder in leaving.values() for one in self._holders(folder)]
+        if held:
+            raise InUse("; ".join(dict.fromkeys(held)))  # a group may have several
         return self._at_stake(function)
+
+    def _holders(self, folder: str) -> tuple[str, ...]:
+        root = os.path.realpath(self._sysroot)
+        return function_holders(root, f"/sys{folder.removeprefix(root)}")
 
     def _at_stake(self, function: PciFunction) -> list[Broker]:
         folders = [function.folder, *function.functions().values()]

@@ -1,0 +1,15 @@
+"""Who uses a PCI function: the disks and files below it, and guests that have its IOMMU group open."""
+
+from hwcensus_agent import sysfs
+from hwcensus_agent.holders import holders, open_in_processes
+from hwcensus_agent.nodes import nodes_below
+
+#: Where the files are that guests have open (Documentation/driver-api/vfio.rst).
+_VFIO_GROUPS = "/sys/devices/virtual/vfio"
+
+
+def function_holders(sysroot: str, syspath: str) -> tuple[str, ...]:
+    """In words. A guest has the whole group, and the kernel waits for it to let go."""
+    group = sysfs.target(f"{sysroot}{syspath.removeprefix('/sys')}/iommu_group", sysroot)
+    files = [] if group is None else nodes_below(sysroot, f"{_VFIO_GROUPS}/{group.rpartition('/')[2]}")
+    return (*holders(sysroot, syspath), *open_in_processes(files))
