@@ -253,6 +253,7 @@ identifier = Table(
     Index("ix_identifier_value", "value"),
 )
 
+#: The database refuses every step that relay/lifecycle.py does not have (migration 0003).
 command = Table(
     "command",
     metadata,
@@ -281,8 +282,31 @@ command = Table(
     #: SHA-256 of the request that came with the key.
     Column("request_digest", LargeBinary(32)),
     Column("updated_at", _Time, nullable=False),
+    Column("batch", String(64)),
+    Index("ix_command_batch_state", "batch", "state"),
     Index("ix_command_host_number", "host", "number"),
     Index("ix_command_state_number", "state", "number"),
+)
+
+#: One request for many hosts, each of which has a command of its own.
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("issued", _Time, nullable=False),
+    Column("subject", Text),
+    #: Commands under way at the same time, and failures after which the rest is cancelled.
+    Column("at_once", Integer, nullable=False),
+    Column("stop_after", Integer, nullable=False),
+    #: [{host, code, detail}] of hosts that could not be commanded.
+    Column("refused", _Json, nullable=False, default=list),
+    Column("idempotency_key", Text, unique=True),
+    Column("request_digest", LargeBinary(32)),
+    #: When, by whom (a person, or `relay`) and why the rest was cancelled.
+    Column("stopped_at", _Time),
+    Column("stopped_by", Text),
+    Column("reason", Text),
 )
 
 command_event = Table(

@@ -16,6 +16,7 @@ from lxml import etree
 from sqlalchemy import update
 
 from hwcensus.cli import main
+from hwcensus.client import Client
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
@@ -91,6 +92,7 @@ READERS: dict[str, Callable[[str], object]] = {
         ["history", "web17", "net_hwc0"],
         ["changes", "--since", "7d"],
         ["command", "list"],
+        ["batch", "list"],
     ],
     ids=" ".join,
 )
@@ -99,6 +101,8 @@ def test_what_a_program_reads_is_nothing_but_data(
 ) -> None:
     """Every verb in every format."""
     assert main(["destroy", "web17", "net_hwc0", "--yes", "--url", url]) == 0
+    with Client(url) as client:
+        client.create_on_many(BRIDGE.format("hwc7"), ["web17"])
     capsys.readouterr()
     for name, read in READERS.items():
         assert main([*words, "--url", url, "-o", name]) == 0, name
@@ -361,6 +365,49 @@ def test_a_creation_says_what_it_asks_for(hwcensus: Run) -> None:
     assert (expires - issued).total_seconds() == 60
     refused = hwcensus("create", "web17", "-", "--require", "online", stdin=BRIDGE.format("hwc8"))
     assert (refused.returncode, "bad-require" in refused.stderr) == (2, True)
+
+
+def test_a_batch_is_followed_to_its_end(url: str, census: World) -> None:
+    census.host("a2", "web18")
+    words = command(
+        "batch", "create", "-", "--host", "web17", "--host", "web18", "--at-once", "1", "--wait", "-o", "json"
+    )
+    env = program_environment(HWCENSUS_URL=url)
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as waiting:
+        assert waiting.stdin is not None
+        assert waiting.stderr is not None
+        waiting.stdin.write(BRIDGE.format("hwc7"))
+        waiting.stdin.close()
+        assert waiting.stderr.readline() == "hwcensus: 2 queued\n"
+        with writing(census.engine) as connection:
+            connection.execute(update(tables.command).values(state="dispatched"))
+            for row in connection.execute(tables.command.select()).all():
+                state = "succeeded" if row.host == "a1" else "failed"
+                record_results(connection, [ResultStep(command=row.id, host=row.host, state=state, at=now())])
+        output, errors = waiting.stdout.read() if waiting.stdout else "", waiting.stderr.read()
+        assert waiting.wait(60) == 4
+    assert json.loads(output)["states"] == {"failed": 1, "succeeded": 1}
+    assert "batch-failed: 1 failed, 1 succeeded, 0 refused" in errors
+
+
+def test_a_batch_is_shown_with_its_commands_and_taken_back(hwcensus: Run, census: World) -> None:
+    census.host("a2", "web18", creatable=[])
+    made = hwcensus("batch", "create", "-", "--status", "online", "-o", "json", stdin=BRIDGE.format("hwc7"))
+    assert "a2 refused (not-creatable-here" in made.stderr
+    id_ = json.loads(made.stdout)["id"]
+    shown = hwcensus("batch", "show", id_).stdout
+    assert "1 queued" in shown
+    assert "web17" in shown
+    cancelled = hwcensus("batch", "cancel", id_, "--reason", "wrong rack")
+    assert (cancelled.returncode, "1 cancelled" in cancelled.stdout, "wrong rack" in cancelled.stdout) == (
+        0,
+        True,
+        True,
+    )
+    assert hwcensus("batch", "watch", id_).returncode == 4
+    assert hwcensus("batch", "show", "nix").returncode == 3
 
 
 def test_commands_are_listed_and_cancelled(hwcensus: Run) -> None:

@@ -31,6 +31,7 @@ LISTS = (
     "/v1/changes",
     "/v1/changes?since=7d",
     "/v1/commands",
+    "/v1/batches",
     "/v1/dead-letters",
 )
 #: Method, path, status and code of what is answered.
@@ -69,6 +70,10 @@ ERRORS = (
     ("GET", "/v1/commands?state=lost", 400, "unknown-state"),
     ("GET", "/v1/commands?type=destory", 400, "unknown-type"),
     ("POST", "/v1/commands/nix/cancel", 404, "unknown-command"),
+    ("GET", "/v1/batches/nix", 404, "unknown-batch"),
+    ("POST", "/v1/batches", 400, "bad-batch"),
+    ("POST", "/v1/batches?host=web17&status=online", 400, "bad-batch"),
+    ("POST", "/v1/batches/nix/cancel", 404, "unknown-batch"),
     ("GET", "/v1/documents/0000", 404, "unknown-document"),
     ("DELETE", "/v1/hosts/web17/devices/net_eth1", 404, "unknown-device"),
     ("POST", "/v1/hosts/web17/devices/net_eth1/detach", 404, "unknown-device"),
@@ -221,6 +226,23 @@ def test_commands_are_found_by_type_and_by_being_overdue(census: World, http: ht
     assert found("overdue=yes") == [late]
     reason = http.post(f"/v1/commands/{late}/abandon?reason=power+cut").json()
     assert (reason["state"], reason["steps"][-1]["text"], found("overdue=yes")) == ("abandoned", "power cut", [])
+
+
+def test_a_batch_is_for_hosts_by_name_by_status_or_by_what_they_have(census: World, http: httpx.Client) -> None:
+    census.host("a2", "web18")
+    census.tell("a2", computer(), BEGAN)
+    census.host("a3", "web19", clock_skew=99.0)
+    body = "<device><capability type='net'><interface>hwc1</interface><capability type='bridge'/></capability></device>"
+    answer = http.post("/v1/batches?host=web17&host=a2&at_once=1", content=body)
+    assert (answer.status_code, answer.json()["states"], answer.json()["refused"]) == (202, {"queued": 2}, [])
+    id_ = answer.json()["id"]
+    assert http.get(answer.headers["location"]).json() == answer.json()
+    assert {one["host"] for one in http.get(f"/v1/commands?batch={id_}").json()["items"]} == {"a1", "a2"}
+    online = http.post("/v1/batches?status=online", content=body).json()
+    assert ([one["host"] for one in online["refused"]], online["commands"]) == (["a3"], 2)
+    assert http.post("/v1/batches?cap=bridge", content=body).json()["commands"] == 1
+    assert http.post(f"/v1/batches/{id_}/cancel?reason=no").json()["states"] == {"cancelled": 2}
+    assert len(http.get("/v1/batches").json()["items"]) == 3
 
 
 def test_a_driver_is_ordered_to_let_go_and_the_hosts_own_to_take_it_again(http: httpx.Client) -> None:

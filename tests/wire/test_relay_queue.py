@@ -298,7 +298,7 @@ def test_a_command_is_abandoned_only_when_it_was_sent_and_its_deadline_is_past(e
     codes = []
     changes = (
         {"expires": now() - timedelta(seconds=1)},
-        {"state": "accepted", "expires": now() + timedelta(hours=1)},
+        {"state": "dispatched", "expires": now() + timedelta(hours=1)},
         {"state": "accepted", "expires": now() - timedelta(seconds=1)},
     )
     for change in changes:

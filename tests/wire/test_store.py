@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from hwcensus.event import Change, Event, Result
+from hwcensus.event import Change, Event, Produced, Result
 from hwcensus_collector import database, tables
 from hwcensus_collector.ingest.fold import accept, fold
 from hwcensus_collector.ingest.intake import Entry, Intake, Positions
@@ -324,16 +324,53 @@ def test_a_record_that_sql_does_not_take_does_not_stop_the_others(engine: sql.En
     assert intake.counts["dead-letter:unstorable"] == 1
 
 
-def test_results_reach_the_command_in_the_same_transaction(engine: sql.Engine) -> None:
-    host, intake = SimulatedHost(), new_intake(engine)
-    take(intake, host.hello())
+def order(engine: sql.Engine, host: SimulatedHost) -> None:
+    """A command to the host that has left."""
     with database.writing(engine) as connection:
         connection.execute(
             sql.insert(tables.command).values(
-                id="c1", host=host.host, number=1, type="create", state="dispatched", body=b"", stream=host.stream,
+                id="c1", host=host.host, number=1, type="create", state="queued", body=b"", stream=host.stream,
                 by="me", issued=host.clock, expires=host.clock, updated_at=host.clock,
             )
         )  # fmt: skip
+        connection.execute(sql.update(tables.command).values(state="dispatched", partition=3))
+
+
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (3,), (1, 2), (2, 1)], ids=str)
+def test_who_reads_succeeded_finds_the_device_and_each_names_the_other(
+    engine: sql.Engine, sizes: tuple[int, ...]
+) -> None:
+    """However the agent's records are cut into batches: the event is folded before the result, or with it."""
+    host, intake = SimulatedHost(), new_intake(engine)
+    take(intake, host.hello())
+    order(engine, host)
+    nic = Nic(1)
+    produced = (Produced(identity=nic.identity, name=nic.name),)
+    events: list[Event] = [
+        Result(**host.stamp(), command="c1", state="accepted"),
+        host.add(nic, command="c1"),
+        Result(**host.stamp(), command="c1", state="succeeded", produced=produced),
+    ]
+    for size in sizes:
+        take(intake, *events[:size])
+        del events[:size]
+        (state,) = column(engine, sql.select(tables.command.c.state))
+        present = column(engine, sql.select(tables.device.c.identity).where(tables.device.c.present))
+        assert state in ("dispatched", "accepted") or present == [nic.identity]
+    (told,) = rows(engine, sql.select(tables.command))
+    assert (told.state, told.identity, told.name) == ("succeeded", nic.identity, nic.name)
+    assert [cause for *_, cause in history(engine, host.host)] == ["c1"]
+
+
+def test_a_result_of_an_agent_that_is_not_trusted_to_be_the_host_moves_nothing(engine: sql.Engine) -> None:
+    host, intake = SimulatedHost(), new_intake(engine)
+    take(intake, host.hello())
+    order(engine, host)
+    clone = SimulatedHost(host.host, name="clone", macs=("52:54:00:99:99:99",))
+    clone.evidence = replace(clone.evidence, system_uuid="another", machine_id="another")
+    clone.clock = host.clock
+    take(intake, clone.hello(), Result(**clone.stamp(), command="c1", state="succeeded"))
+    assert column(engine, sql.select(tables.command.c.state)) == ["dispatched"]
     take(intake, Result(**host.stamp(), command="c1", state="accepted"))
     assert column(engine, sql.select(tables.command.c.state)) == ["accepted"]
 

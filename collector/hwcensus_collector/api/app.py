@@ -6,7 +6,7 @@ from datetime import timedelta
 from fastapi import Depends, FastAPI
 from sqlalchemy import Engine
 
-from hwcensus_collector.api import changes, commands, dead_letters, devices, health, hosts, orders, problem, wwns
+from hwcensus_collector.api import batches, changes, commands, dead_letters, devices, health, hosts, orders, problem, wwns
 from hwcensus_collector.api.context import ApiContext, only_known_parameters
 from hwcensus_collector.api.guard import LoopbackGuard
 from hwcensus_collector.api.pulse import FeedPulse
@@ -14,7 +14,7 @@ from hwcensus_collector.inventory.status import Patience
 from hwcensus_collector.settings import CollectorSettings
 
 #: Every part of the API: a new one is a module and a line here. Fixed paths stand before those with open ends.
-PARTS = (health, dead_letters, changes, commands, wwns, orders, devices, hosts)
+PARTS = (health, dead_letters, changes, commands, batches, wwns, orders, devices, hosts)
 
 _RESPONSES: dict[int | str, dict[str, object]] = {
     "4XX": {"description": "refused", "content": {problem.MEDIA_TYPE: {}}, "model": problem.Problem},

@@ -24,12 +24,13 @@ def commands(
     host: Annotated[str | None, Query(description="id or name of a host")] = None,
     state: Annotated[str | None, Query(description="queued, dispatched, …")] = None,
     type: Annotated[str | None, Query(description="create, destroy, detach, reattach or ping")] = None,
+    batch: Annotated[str | None, Query(description="id of the batch they belong to")] = None,
     overdue: Annotated[bool, Query(description="only those past their deadline without a result")] = False,
 ) -> Response:
     """The newest first."""
     with context.reading() as connection:
         id_ = None if host is None else host_id(connection, host)
-        wanted = CommandFilter(host=id_, state=state, type=type, overdue=overdue)
+        wanted = CommandFilter(host=id_, state=state, type=type, batch=batch, overdue=overdue)
         return answer_list(list_commands(connection, window, wanted))
 
 

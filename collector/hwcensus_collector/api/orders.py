@@ -28,7 +28,10 @@ MAX_BODY = 1024 * 1024
 
 Key = Annotated[str | None, Header(description="makes a repetition of the same order harmless")]
 Valid = Annotated[float | None, Query(description="seconds until the order expires", ge=0, le=1e8)]
-Force = Annotated[bool, Query(description="also where it is in use, or the host would not by itself")]
+Require = Annotated[str | None, Query(description="online: undone where it does not become so")]
+Persistent = Annotated[bool, Query(description="the host makes it again at every boot")]
+Force = Annotated[bool, Query(description="also where it is in use, the way to Kafka may be lost, or a WWPN rests")]
+Pool = Annotated[str | None, Query(description="of WWNs, for those that the document does not give")]
 
 
 async def _asked(actor: Actor, idempotency_key: Key = None, valid: Valid = None) -> queue.Request:
@@ -46,10 +49,10 @@ async def create(
     request: Request,
     host: str,
     asked: Asked,
-    require: Annotated[str | None, Query(description="online: undone where it does not become so")] = None,
-    persistent: Annotated[bool, Query(description="the host makes it again at every boot")] = False,
-    force: Annotated[bool, Query(description="also where the way to Kafka may be lost, or a WWPN rests")] = False,
-    pool: Annotated[str | None, Query(description="of WWNs, for those that the document does not give")] = None,
+    require: Require = None,
+    persistent: Persistent = False,
+    force: Force = False,
+    pool: Pool = None,
 ) -> Response:
     """Orders that the device of the document in the body be created."""
     body = await read_body(request)

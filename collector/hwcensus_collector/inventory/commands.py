@@ -52,6 +52,7 @@ class Command:
     text: str | None
     #: [{identity, name}] of the devices it made.
     produced: list[dict[str, str]]
+    batch: str | None
     #: Filled where one command is asked for.
     steps: tuple[Step, ...] = ()
 
@@ -67,6 +68,7 @@ class CommandFilter:
     host: str | None = None
     state: str | None = None
     type: str | None = None
+    batch: str | None = None
     overdue: bool = False
 
     def __post_init__(self) -> None:
@@ -82,6 +84,8 @@ class CommandFilter:
             yield command.state == self.state
         if self.type is not None:
             yield command.type == self.type
+        if self.batch is not None:
+            yield command.batch == self.batch
         if self.overdue:
             yield command.state.in_(sorted(set(State) - ENDED))
             yield command.expires <= now()
@@ -149,5 +153,6 @@ def _command(row: Row[tuple[object, ...]], steps: tuple[Step, ...]) -> Command:
         code=row.code,
         text=row.text,
         produced=row.produced,
+        batch=row.batch,
         steps=steps,
     )

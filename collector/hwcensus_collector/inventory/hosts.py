@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, select, tuple_
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
+from hwcensus_collector.inventory.filters import DeviceFilter
 from hwcensus_collector.inventory.refusal import Ambiguous, Unknown, did_you_mean, nearest_names
 from hwcensus_collector.inventory.status import Patience
 
@@ -110,6 +111,20 @@ def list_hosts(
         query = query.where(tuple_(host.c.name, host.c.id) > tuple_(*after))
     found = [_host(row, patience, at) for row in connection.execute(query)]
     return page_of(found, window.limit, mark, lambda one: (one.name, one.id))
+
+
+def ids_of_hosts(
+    connection: Connection, *, status: str | None, cap: str | None, patience: Patience | None = None
+) -> tuple[str, ...]:
+    """Ids of all hosts of this status that have a device of this capability, by name; without those retired. Raises
+    BadParameter."""
+    patience, host = patience or Patience(), tables.host
+    query = _hosts().where(host.c.retired_at.is_(None)).order_by(host.c.name, host.c.id)
+    if status is not None:
+        query = query.where(patience.condition(status, now()))
+    if cap is not None:
+        query = query.where(host.c.id.in_(DeviceFilter(cap=cap).narrow(select(tables.device.c.host))))
+    return tuple(row.id for row in connection.execute(query))
 
 
 def find_host(connection: Connection, wanted: str, *, patience: Patience | None = None) -> Host:

@@ -1,6 +1,7 @@
-"""The states of a command and who may move it from one to which: the only place that says so.
+"""The states of a command and who may move it from one to which: the only place in the code that says so.
 
-Pure; `steps.py` writes what is decided here. *Overdue* is no state but worked out on read.
+Pure; `steps.py` writes what is decided here, and the database refuses every other step (migration 0003). *Overdue* is
+no state but worked out on read.
 """
 
 from datetime import datetime
@@ -33,7 +34,7 @@ _TOLD = (State.SUCCEEDED, State.FAILED, State.EXPIRED)
 #: state → mover → states it may be moved to. One that is missing ends a command.
 MOVES: dict[State, dict[Mover, tuple[State, ...]]] = {
     State.QUEUED: {
-        Mover.RELAY: (State.DISPATCHED, State.EXPIRED),
+        Mover.RELAY: (State.DISPATCHED, State.EXPIRED, State.CANCELLED),  # cancelled: its batch has failed too often
         Mover.PERSON: (State.CANCELLED,),
     },
     State.DISPATCHED: {

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
+from hwcensus.instant import now
 from hwcensus_collector import tables
+from hwcensus_collector.inventory.batches import UNDER_WAY
+from hwcensus_collector.relay.batch import failures_of
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.relay.steps import Moved, Step, move
 
 #: Commands of one round.
 AT_ONCE = 500
 
-_command, _host = tables.command, tables.host
+_command, _host, _batch = tables.command, tables.host, tables.batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,37 @@ def has_late(connection: Connection, at: datetime) -> bool:
 
 
 def _sendable() -> Select[str]:
-    """Ids in the order of sending. Hosts that are in conflict, or whose partition is not known, wait."""
+    """Ids in the order of sending. Hosts that are in conflict, or whose partition is not known, wait; so do commands of
+    a batch that has enough under way, or has failed too often."""
     return (
         select(_command.c.id)
         .join(_host, _host.c.id == _command.c.host)
-        .where(_command.c.state == State.QUEUED, _host.c.conflict.is_(None), _host.c.retired_at.is_(None))
-        .where(_host.c.commands_partition.is_not(None))
+        .where(_command.c.state == State.QUEUED, *_can_be_sent())
+        .where(or_(_command.c.batch.is_(None), _command.c.id.in_(_next_of_batches(now()))))
         .order_by(_command.c.number)
     )
+
+
+def _can_be_sent() -> tuple[ColumnElement[bool], ...]:
+    return (_host.c.conflict.is_(None), _host.c.retired_at.is_(None), _host.c.commands_partition.is_not(None))
+
+
+def _next_of_batches(at: datetime) -> Select[str]:
+    """The first `at_once` commands of each batch that may be under way, those first that are.
+
+    One past its deadline is not counted as under way: no agent begins it any more, and it counts as a failure.
+    """
+    begun = _command.c.partition.is_not(None)
+    place = func.row_number().over(partition_by=_command.c.batch, order_by=(begun.desc(), _command.c.number))
+    open_ones = (
+        select(_command.c.id, place.label("place"), _batch.c.at_once)
+        .join(_host, _host.c.id == _command.c.host)
+        .join(_batch, _batch.c.id == _command.c.batch)
+        .where(_command.c.state.in_((State.QUEUED, *UNDER_WAY)), _command.c.expires > at)
+        .where(or_(begun, and_(*_can_be_sent())), or_(begun, failures_of(at).scalar_subquery() < _batch.c.stop_after))
+        .subquery()
+    )
+    return select(open_ones.c.id).where(open_ones.c.place <= open_ones.c.at_once)
 
 
 def _late(at: datetime) -> Select[str]:

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select
 
 from hwcensus.command import Command
 from hwcensus.creatable import CREATABLE, creatable_type, read_creation
@@ -76,7 +76,7 @@ def queue_create(
     type_ = creatable_type(creation)
     _check_wishes(type_, require, pool, persistent=persistent)
     flags = (str(require), str(persistent), str(force), str(pool))
-    digest = _digest("create", host, document.decode(errors="replace"), *flags, str(expires_in))
+    digest = digest_of("create", host, document.decode(errors="replace"), *flags, str(expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
@@ -112,7 +112,7 @@ def queue_order(
     """Queues what is done to a device that is there, by name or identity: `destroy`, `detach` (to `driver`) or
     `reattach`. Raises as `queue_create` does, and what `present_device`, `require_virtual` and `require_detachable`
     raise."""
-    digest = _digest(type_, host, device, str(force), str(driver), str(request.expires_in))
+    digest = digest_of(type_, host, device, str(force), str(driver), str(request.expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
@@ -142,7 +142,13 @@ def _subject(target: Device, type_: str) -> str | None:
 
 
 def _begin(connection: Connection, request: Request, digest: bytes) -> inventory.Command | None:
-    """Takes the turn; gives back the command that the same request queued before. Raises Refused for another one."""
+    id_ = begin(connection, request, digest, tables.command)
+    return None if id_ is None else inventory.find_command(connection, id_)
+
+
+def begin(connection: Connection, request: Request, digest: bytes, table: Table) -> str | None:
+    """Takes the turn; gives back the id of what the same request queued before. Raises Refused for another one, and
+    UsageError for an actor or a key that is none."""
     if not request.actor or not request.actor.isprintable():
         raise UsageError(f"{request.actor!r} names nobody", code="bad-actor")
     key = request.idempotency_key
@@ -151,7 +157,6 @@ def _begin(connection: Connection, request: Request, digest: bytes) -> inventory
     take_turn(connection)
     if key is None:
         return None
-    table = tables.command
     row = connection.execute(
         select(table.c.id, table.c.request_digest).where(table.c.idempotency_key == key)
     ).one_or_none()
@@ -159,7 +164,7 @@ def _begin(connection: Connection, request: Request, digest: bytes) -> inventory
         return None
     if row.request_digest != digest:
         raise Refused(f"the idempotency key {key!r} came with another request before", code="idempotency-key-reused")
-    return inventory.find_command(connection, row.id)
+    return str(row.id)
 
 
 def _check_wishes(type_: str, require: str | None, pool: str | None, *, persistent: bool) -> None:
@@ -232,5 +237,6 @@ def _queue(
     return inventory.find_command(connection, command.id)
 
 
-def _digest(*words: str) -> bytes:
+def digest_of(*words: str) -> bytes:
+    """What two requests with one idempotency key are compared by."""
     return hashlib.sha256(json.dumps(words).encode()).digest()

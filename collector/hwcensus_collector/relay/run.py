@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hwcensus.instant import now
 from hwcensus.kafka import producer_arguments
-from hwcensus_collector.relay import dispatch, outbox, resync
+from hwcensus_collector.relay import batch, dispatch, outbox, resync
 from hwcensus_collector.relay.lag import Ends, KafkaEnds, Lag
 from hwcensus_collector.relay.outbox import Outgoing
 from hwcensus_collector.relay.signing import Signing
@@ -54,6 +54,7 @@ class _Seen:
     """What a look found to do."""
 
     late: bool
+    failed: bool
     sendable: bool
     wishes: bool
 
@@ -97,6 +98,8 @@ class Relay:
         seen = await asyncio.to_thread(self._look)
         if seen.late:
             await self._write(lambda connection: outbox.expire(connection, now()))
+        if seen.failed:
+            await self._write(lambda connection: batch.stop_failed(connection, now()))
         producer = await self._kafka() if seen.sendable or seen.wishes else None
         if producer is None:
             return self._settings.relay.poll_seconds
@@ -111,6 +114,7 @@ class Relay:
         with self._engine.begin() as connection:
             return _Seen(
                 late=outbox.has_late(connection, now()),
+                failed=batch.has_failed(connection, now()),
                 sendable=outbox.has_sendable(connection),
                 wishes=resync.has_wishes(connection),
             )

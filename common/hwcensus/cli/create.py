@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.parser import add_url, connect
+from hwcensus.client.creation import Creation
 from hwcensus.errors import UsageError
 
 
@@ -15,13 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", metavar="HOST", help="name or id")
     parser.add_argument("file", metavar="FILE", help="the document of the device; - reads it from stdin")
     add_creation(parser)
-    parser.add_argument("--force", action="store_true", help="also where the way to the collector may be lost")
 
 
 def add_creation(parser: argparse.ArgumentParser) -> None:
     """What a creation may ask for beside its document."""
     parser.add_argument("--require", metavar="WHAT", help="online: undone where the port does not become so")
     parser.add_argument("--persistent", action="store_true", help="the host makes it again at every boot")
+    parser.add_argument("--force", action="store_true", help="also where the way to the collector may be lost")
     parser.add_argument("--pool", metavar="POOL", help="where its WWNs come from")
     parser.add_argument("--valid", metavar="SECONDS", type=float, help="how long the order may wait for the host")
 
@@ -29,16 +30,20 @@ def add_creation(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     xml = read_document(arguments.file)
     with connect(arguments) as client:
-        command = client.host(arguments.host).create_device(
-            xml,
-            require=arguments.require,
-            persistent=arguments.persistent,
-            force=arguments.force,
-            pool=arguments.pool,
-            valid=arguments.valid,
-            idempotency_key=order_key(arguments),
-        )
+        host = client.host(arguments.host)
+        command = host.create_device(xml, idempotency_key=order_key(arguments), **asked(arguments))
         return finish(command, arguments)
+
+
+def asked(arguments: argparse.Namespace) -> Creation:
+    """What `add_creation` took."""
+    return {
+        "require": arguments.require,
+        "persistent": arguments.persistent,
+        "force": arguments.force,
+        "pool": arguments.pool,
+        "valid": arguments.valid,
+    }
 
 
 def read_document(file: str) -> str:

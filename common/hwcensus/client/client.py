@@ -2,12 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 from urllib.parse import quote
 
+from hwcensus.client.batch import PATH, Batch
 from hwcensus.client.command import Command, path_of
+from hwcensus.client.creation import Creation, creation_query
 from hwcensus.client.device import Device
 from hwcensus.client.host import Host
 from hwcensus.client.members import Members, Told, Unexpected
@@ -122,13 +124,48 @@ class Client:
                 raise Unexpected from error
 
     def commands(
-        self, *, host: str | None = None, state: str | None = None, type_: str | None = None, overdue: bool = False
+        self,
+        *,
+        host: str | None = None,
+        state: str | None = None,
+        type_: str | None = None,
+        batch: str | None = None,
+        overdue: bool = False,
     ) -> Iterator[Command]:
         """Commands, the newest first; `overdue` are those past their deadline without a result."""
-        query = {"host": host, "state": state, "type": type_, "overdue": "yes" if overdue else None}
+        query = {"host": host, "state": state, "type": type_, "batch": batch, "overdue": "yes" if overdue else None}
         found = self._transport.pages("/v1/commands", query)
         return (Command.read(one, self._transport) for one in found)
 
     def command(self, id_: str) -> Command:
         """One command with its steps. Raises NotFound."""
         return Command.read(self._transport.get(path_of(id_)), self._transport)
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches, the newest first."""
+        return (Batch.read(one, self._transport) for one in self._transport.pages(PATH))
+
+    def batch(self, id_: str) -> Batch:
+        """One batch. Raises NotFound."""
+        return Batch.read(self._transport.get(f"{PATH}/{quote(id_, safe='')}"), self._transport)
+
+    def create_on_many(
+        self,
+        xml: str,
+        hosts: Sequence[str] = (),
+        *,
+        status: str | None = None,
+        cap: str | None = None,
+        at_once: int | None = None,
+        stop_after: int | None = None,
+        idempotency_key: str | None = None,
+        **asked: Unpack[Creation],
+    ) -> Batch:
+        """Orders that the device of this document be created on these hosts, or on all of a status, or that have a
+        device of a capability. Raises Refused and NotFound where nothing was ordered; `refused` are hosts
+        that got no command.
+        """
+        which = {"host": list(hosts) or None, "status": status, "cap": cap}
+        query = {**which, "at_once": at_once, "stop_after": stop_after, **creation_query(asked)}
+        told = self._transport.order("POST", PATH, query, body=xml.encode(), key=idempotency_key)
+        return Batch.read(told, self._transport)

@@ -14,7 +14,7 @@ from hwcensus.errors import Unreachable
 #: After these nothing more comes.
 ENDED = ("succeeded", "failed", "expired", "cancelled", "abandoned")
 #: Seconds between two looks while waiting: at first, and at most.
-_FIRST_LOOK, _SLOWEST_LOOK = 0.05, 1.0
+FIRST_LOOK, SLOWEST_LOOK = 0.05, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,8 @@ class Command:
     expires: datetime
     #: Names of the devices that it made.
     produced: tuple[str, ...]
+    #: Id of the batch it belongs to.
+    batch: str | None
     steps: tuple[Step, ...]
     told: Told = field(repr=False, compare=False)
     _transport: Transport = field(repr=False, compare=False)
@@ -77,6 +79,7 @@ class Command:
             issued=members.instant("issued"),
             expires=members.instant("expires"),
             produced=tuple(one.text("name") for one in members.objects("produced")),
+            batch=members.optional_text("batch"),
             steps=tuple(Step.read(one) for one in members.objects("steps")),
             told=members.told,
             _transport=transport,
@@ -107,7 +110,7 @@ class Command:
 
         Raises Unreachable (`overdue`) when `timeout` seconds are over, or by default the deadline of the command is.
         """
-        pause, told, current = _FIRST_LOOK, 0, self
+        pause, told, current = FIRST_LOOK, 0, self
         limit = None if timeout is None else time.monotonic() + timeout
         while True:
             current = current.refresh()
@@ -122,7 +125,7 @@ class Command:
                     code="overdue",
                 )
             time.sleep(pause)
-            pause = min(pause * 1.5, _SLOWEST_LOOK)
+            pause = min(pause * 1.5, SLOWEST_LOOK)
 
 
 def path_of(id_: str) -> str:

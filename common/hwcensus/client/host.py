@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Self, Unpack
 from urllib.parse import quote
 
 from hwcensus.client.command import Command
+from hwcensus.client.creation import Creation, creation_query
 from hwcensus.client.device import Branch, Device, device_path
 from hwcensus.client.members import Members, Told
 from hwcensus.client.transport import Transport
@@ -84,32 +85,13 @@ class Host:
         told = self._transport.get(f"{self.path}/devices", {"view": "tree", "at": at})
         return tuple(Branch.read(root) for root in told.objects("items"))
 
-    def create_device(
-        self,
-        xml: str,
-        *,
-        require: str | None = None,
-        persistent: bool = False,
-        force: bool = False,
-        pool: str | None = None,
-        valid: float | None = None,
-        idempotency_key: str | None = None,
-    ) -> Command:
+    def create_device(self, xml: str, *, idempotency_key: str | None = None, **asked: Unpack[Creation]) -> Command:
         """Orders that the device of this document be created; `wait()` on the command tells whether it was.
 
-        `require="online"` undoes a port that does not become so; `persistent` has the host make it again at every boot;
-        `pool` is where its WWNs come from; `valid` are the seconds until the order expires.
         Raises Refused for what the document alone or the inventory shows.
         """
-        query = {
-            "require": require,
-            "persistent": "yes" if persistent else None,
-            "force": "yes" if force else None,
-            "pool": pool,
-            "valid": None if valid is None else str(valid),
-        }
         path = f"{self.path}/devices"
-        told = self._transport.order("POST", path, query, body=xml.encode(), key=idempotency_key)
+        told = self._transport.order("POST", path, creation_query(asked), body=xml.encode(), key=idempotency_key)
         return Command.read(told, self._transport)
 
     def accept(self) -> "Host":

@@ -12,8 +12,8 @@ import httpx
 from hwcensus.client.members import Members
 from hwcensus.errors import HwcensusError, NotFound, Refused, Unreachable, UsageError
 
-#: Query parameters; those that are None are left out.
-Query = Mapping[str, str | int | None]
+#: Query parameters; those that are None are left out, a list is the same parameter several times.
+Query = Mapping[str, str | int | list[str] | None]
 
 _PAGE = 500
 
@@ -135,8 +135,9 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _given(query: Query) -> dict[str, str]:
-    return {name: str(value) for name, value in query.items() if value is not None}
+def _given(query: Query) -> dict[str, str | list[str]]:
+    given = ((name, value) for name, value in query.items() if value is not None)
+    return {name: value if isinstance(value, list) else str(value) for name, value in given}
 
 
 def _error_of(response: httpx.Response) -> HwcensusError:
