@@ -22,7 +22,20 @@ from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay.results import ResultStep, record_results
 from tests.fixtures.process import Process, program_environment
-from tests.wire.census_world import BEGAN, World, after, bridge, computer, net, pci, served, world
+from tests.wire.census_world import (
+    BEGAN,
+    World,
+    after,
+    bridge,
+    computer,
+    hba,
+    lun,
+    net,
+    pci,
+    served,
+    vport,
+    world,
+)
 
 EVIL = "=HYPERLINK(1)\u202e\u009b2J"
 BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"
@@ -93,14 +106,17 @@ READERS: dict[str, Callable[[str], object]] = {
         ["changes", "--since", "7d"],
         ["command", "list"],
         ["batch", "list"],
+        ["vhba", "list"],
     ],
     ids=" ".join,
 )
 def test_what_a_program_reads_is_nothing_but_data(
-    url: str, words: list[str], capsys: pytest.CaptureFixture[str]
+    url: str, census: World, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every verb in every format."""
     assert main(["destroy", "web17", "net_hwc0", "--yes", "--url", url]) == 0
+    census.tell("a1", hba(), BEGAN)
+    census.tell("a1", vport(), BEGAN)
     with Client(url) as client:
         client.create_on_many(BRIDGE.format("hwc7"), ["web17"])
     capsys.readouterr()
@@ -365,6 +381,77 @@ def test_a_creation_says_what_it_asks_for(hwcensus: Run) -> None:
     assert (expires - issued).total_seconds() == 60
     refused = hwcensus("create", "web17", "-", "--require", "online", stdin=BRIDGE.format("hwc8"))
     assert (refused.returncode, "bad-require" in refused.stderr) == (2, True)
+
+
+@pytest.fixture
+def san(census: World) -> World:
+    """A host with an adapter, a virtual port on it, and two LUNs behind that."""
+    census.host("a2", "db7")
+    online = hba().replace("</capability></capability>", '<state port="Online"/></capability></capability>')
+    for xml in (computer(), online, vport(), lun(1), lun(2)):
+        census.tell("a2", xml, BEGAN)
+    with census.engine.begin() as connection:
+        connection.execute(update(tables.host).where(tables.host.c.id == "a2").values(creatable=["vport"]))
+    return census
+
+
+def document_of(census: World) -> etree._Element:
+    """The creation document that the last command carries."""
+    with census.engine.connect() as connection:
+        rows = connection.execute(tables.command.select().order_by(tables.command.c.number)).all()
+    (device,) = etree.fromstring(rows[-1].body)
+    return device
+
+
+@pytest.mark.parametrize("parent", [["--parent", "21:00:00:e0:8b:93:18:a1"], ["--parent", "scsi_host5"], []])
+def test_a_virtual_port_is_ordered_by_what_is_said_and_the_rest_is_filled_in(
+    hwcensus: Run, san: World, parent: list[str]
+) -> None:
+    words = ("--wwpn", "0x50014380186B2A03", "--wwnn", "50:01:43:80:18:6b:2a:02", "--require", "online", "--persistent")
+    done = hwcensus("vhba", "create", "db7", *parent, *words)
+    assert done.returncode == 0, done.stderr
+    device = document_of(san)
+    address = device.find("capability/capability/address")
+    assert device.findtext("parent") == "scsi_host5"
+    assert address is not None
+    assert (address.get("wwnn"), address.get("wwpn")) == ("50014380186b2a02", "50014380186b2a03")
+
+
+@pytest.mark.parametrize(
+    "words, code",
+    [
+        (["--wwpn", "10"], "bad-wwn"),
+        (["--parent", "scsi_host9"], "parent-unknown"),
+        (["--fabric", "2000000000000001"], "no-parent"),
+        (["--pool", "nix"], "pool-unknown"),
+    ],
+)
+def test_a_virtual_port_that_cannot_be_is_refused(hwcensus: Run, san: World, words: list[str], code: str) -> None:
+    done = hwcensus("vhba", "create", "db7", *words)
+    assert f"hwcensus: {code}: " in done.stderr
+    assert ordered(san) == []
+
+
+def test_virtual_ports_are_listed_with_what_is_behind_them(hwcensus: Run, san: World) -> None:
+    (told,) = json.loads(hwcensus("vhba", "list", "-o", "json").stdout)
+    assert told == {
+        "host": "db7", "name": "scsi_host7", "wwpn": "50014380186b2a01", "wwnn": "50014380186b2a00",
+        "parent": "scsi_host5", "port": "Online", "vport": "Active", "persistent": False, "luns": 2,
+    }  # fmt: skip
+    assert "transient" in hwcensus("vhba", "list", "db7").stdout
+    assert hwcensus("vhba", "list", "web17").stderr == "hwcensus: no vhbas\n"
+
+
+def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_shown(
+    url: str, hwcensus: Run, san: World
+) -> None:
+    code, written = asked(url, "vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:01")
+    assert (code, "scsi_7_0_0_2" in written, ordered(san)) == (4, True, [])
+    assert hwcensus("vhba", "destroy", "db7", "scsi_host7", "--yes", "--force").returncode == 0
+    assert ordered(san) == ["destroy"]
+    unknown = hwcensus("vhba", "destroy", "db7", "50014380186b2aff", "--yes")
+    assert (unknown.returncode, "it has 50014380186b2a01" in unknown.stderr) == (3, True)
+    assert "physical-port" in hwcensus("vhba", "destroy", "db7", "scsi_host5", "--yes").stderr
 
 
 def test_a_batch_is_followed_to_its_end(url: str, census: World) -> None:

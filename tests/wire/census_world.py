@@ -78,6 +78,23 @@ def hba(name: str = "scsi_host5", *, vports: int = 254) -> str:
     )
 
 
+def vport(name: str = "scsi_host7", *, wwpn: str = "50014380186b2a01", parent: str = "scsi_host5") -> str:
+    return (
+        f"<device><name>{name}</name><key>/sys/devices/{name}</key><parent>{parent}</parent>"
+        '<capability type="scsihost"><host>7</host><capability type="fc">'
+        f'<address wwnn="50014380186b2a00" wwpn="{wwpn}"/><vport parent_wwpn="210000e08b9318a1"/>'
+        '<state port="Online" vport="Active"/></capability></capability></device>'
+    )
+
+
+def lun(number: int, parent: str = "scsi_host7") -> str:
+    return (
+        f"<device><name>scsi_7_0_0_{number}</name><key>/sys/devices/7:0:0:{number}</key><parent>{parent}</parent>"
+        f'<bus type="scsi"><address host="7" bus="0" target="0" lun="{number}"/></bus>'
+        '<capability type="scsi"><type>disk</type></capability></device>'
+    )
+
+
 class World:
     """Hosts and devices, told one after the other as agents tell them."""
 

@@ -6,7 +6,18 @@ from datetime import timedelta
 from fastapi import Depends, FastAPI
 from sqlalchemy import Engine
 
-from hwcensus_collector.api import batches, changes, commands, dead_letters, devices, health, hosts, orders, problem, wwns
+from hwcensus_collector.api import (
+    batches,
+    changes,
+    commands,
+    dead_letters,
+    devices,
+    health,
+    hosts,
+    orders,
+    problem,
+    wwns,
+)
 from hwcensus_collector.api.context import ApiContext, only_known_parameters
 from hwcensus_collector.api.guard import LoopbackGuard
 from hwcensus_collector.api.pulse import FeedPulse

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "destroy": ("destroy", "destroy a device of a host"),
     "detach": ("detach", "take a PCI or USB device from its driver"),
     "reattach": ("reattach", "give a PCI or USB device back to its driver"),
+    "vhba": ("vhba", "create, list and destroy virtual Fibre Channel ports (NPIV)"),
     "batch": ("batch", "create a device on many hosts"),
     "command": ("command", "follow, cancel or abandon commands"),
 }
