@@ -99,6 +99,11 @@ class Document(NamedTuple):
     digest: bytes
     state_hash: bytes
 
+    @classmethod
+    def of(cls, facts: bytes, state: bytes) -> "Document":
+        """With the digests."""
+        return cls(facts, state, hashlib.sha256(facts).digest(), hashlib.sha256(state).digest())
+
 
 def take_apart(device: etree._Element) -> Document:
     """The digests of a `<device>` element, which loses its `<key>` and every `<state>` by it."""
@@ -108,13 +113,7 @@ def take_apart(device: etree._Element) -> Document:
         parent = element.getparent()
         if parent is not None:
             parent.remove(element)
-    facts = to_bytes(device)
-    return Document(
-        facts=facts,
-        state=state,
-        digest=hashlib.sha256(facts).digest(),
-        state_hash=hashlib.sha256(state).digest(),
-    )
+    return Document.of(to_bytes(device), state)
 
 
 class Identifier(NamedTuple):
@@ -123,6 +122,25 @@ class Identifier(NamedTuple):
     kind: str
     value: str
     own: bool
+
+
+class Reader(NamedTuple):
+    """How one fact is read, and whether it is an identifier."""
+
+    path: str
+    repeated: bool
+    #: None for text, which stays as it is.
+    read: Callable[[str], Value] | None
+    pattern: str | None
+    identifier: str | None
+    own: bool
+    own_if: str | None
+    seen_if: str | None
+
+    def owns(self, element: etree._Element) -> bool:
+        """Whether the part *is* the identifier that stands in this element."""
+        own = self.own and (self.own_if is None or element.get(self.own_if) == "yes")
+        return own and (self.seen_if is None or element.get(self.seen_if) != "yes")
 
 
 @dataclass(kw_only=True)
@@ -138,6 +156,23 @@ class Survey:
     capabilities: list[str] = field(default_factory=list)
     identifiers: list[Identifier] = field(default_factory=list)
     bus: str | None = None
+
+    def note(self, into: dict[str, JsonValue], reader: Reader, text: str, element: etree._Element) -> None:
+        """A fact, as it stands in an element. Raises InvalidDocument for one that is longer than any fact."""
+        path, repeated, read, _, identifier, *_ = reader
+        if len(text) > MAX_TEXT:
+            raise InvalidDocument(f"{path}: {len(text)} characters, at most {MAX_TEXT}")
+        if repeated:
+            cast("list[str]", into.setdefault(path, [])).append(text)
+            return
+        into[path] = text if read is None else read(text)
+        if identifier is not None and identifies(identifier, text):
+            self.identifiers.append(Identifier(kind=identifier, value=text, own=reader.owns(element)))
+
+    def derive(self) -> None:
+        """The capability that follows from a fact."""
+        if self.facts.get("fc.vports.max"):
+            self.capabilities.append(DERIVED)
 
     def flat(self) -> Iterator[tuple[str, str]]:
         """Every path with its value as text, for comparing."""
@@ -157,25 +192,11 @@ class Survey:
         yield from ((type_, "") for type_ in self.capabilities if type_ != DERIVED)
 
 
-class _Reader(NamedTuple):
-    """How one fact is read, and whether it is an identifier."""
-
-    path: str
-    #: None for text, which stays as it is.
-    read: Callable[[str], Value] | None
-    identifier: str | None
-    own: bool
-    own_if: str | None
-    seen_if: str | None
-
-
 class _Leaf(NamedTuple):
     """A child element, ready for look-up: what its text and its attributes (in schema order) mean."""
 
-    path: str
-    repeated: bool
-    text: _Reader | None
-    attributes: dict[str, _Reader]
+    text: Reader | None
+    attributes: dict[str, Reader]
     names: list[str]
 
 
@@ -203,12 +224,21 @@ def _table(cls: type, prefix: str) -> _Table:
 def _leaf(prefix: str, slot: Slot) -> _Leaf:
     attributes = {str(fact.attribute): _reader(prefix, fact) for fact in slot.attributes}
     text = None if slot.text is None else _reader(prefix, slot.text)
-    return _Leaf(prefix + slot.tag, slot.repeated, text, attributes, list(attributes))
+    return _Leaf(text, attributes, list(attributes))
 
 
-def _reader(prefix: str, fact: Fact) -> _Reader:
-    read = None if fact.kind.read is str else fact.kind.read
-    return _Reader(prefix + fact.label, read, fact.identifier, fact.own, fact.own_if, fact.seen_if)
+def _reader(prefix: str, fact: Fact) -> Reader:
+    kind = fact.kind
+    return Reader(
+        path=prefix + fact.label,
+        repeated=fact.repeated,
+        read=None if kind.read is str else kind.read,
+        pattern=kind.pattern,
+        identifier=fact.identifier,
+        own=fact.own,
+        own_if=fact.own_if,
+        seen_if=fact.seen_if,
+    )
 
 
 def survey(device: etree._Element) -> Survey:
@@ -217,6 +247,13 @@ def survey(device: etree._Element) -> Survey:
     Raises InvalidDocument for an element, attribute or type that no class has.
     """
     found = Survey()
+    walk(device, found)
+    found.derive()
+    return found
+
+
+def walk(device: etree._Element, found: Survey) -> None:
+    """Goes through a device for the survey, which notes every fact."""
     table = _table(Device, "")
     for child in device:
         tag = child.tag
@@ -226,7 +263,6 @@ def survey(device: etree._Element) -> Survey:
             _survey_state(child, _table(Device.state_class, "device."), found)
         else:
             _survey_leaf(child, str(tag), table, found.frame, found)
-    return found
 
 
 def _survey_part(element: etree._Element, found: Survey) -> None:
@@ -244,8 +280,6 @@ def _survey_part(element: etree._Element, found: Survey) -> None:
             _survey_state(child, state, found)
         else:
             _survey_leaf(child, tag, table, found.facts, found)
-    if type_ == "fc" and found.facts.get("fc.vports.max"):
-        found.capabilities.append(DERIVED)
 
 
 @cache
@@ -267,15 +301,10 @@ def _survey_leaf(child: etree._Element, tag: str, table: _Table, into: dict[str,
     leaf = table.leaves.get(tag)
     if leaf is None:
         raise InvalidDocument(f"<{tag}> has no place in {table.prefix.rstrip('.') or 'device'}")
-    if leaf.repeated:
-        values = into.setdefault(leaf.path, [])
-        if isinstance(values, list):
-            values.append(child.text or "")
-        return
     if leaf.names:
         _survey_attributes(child, leaf, into, found)
     if leaf.text is not None and (text := child.text) is not None:
-        _note(child, leaf.text, text, into, found)
+        found.note(into, leaf.text, text, child)
 
 
 def _survey_attributes(element: etree._Element, leaf: _Leaf, into: dict[str, JsonValue], found: Survey) -> None:
@@ -285,18 +314,7 @@ def _survey_attributes(element: etree._Element, leaf: _Leaf, into: dict[str, Jso
     for name, text in given:
         reader = leaf.attributes.get(name)
         if reader is not None:
-            _note(element, reader, text, into, found)
-
-
-def _note(element: etree._Element, reader: _Reader, text: str, into: dict[str, JsonValue], found: Survey) -> None:
-    path, read, identifier, own, own_if, seen_if = reader
-    if len(text) > MAX_TEXT:
-        raise InvalidDocument(f"{path}: {len(text)} characters, at most {MAX_TEXT}")
-    into[path] = text if read is None else read(text)
-    if identifier is not None and identifies(identifier, text):
-        own = own and (own_if is None or element.get(own_if) == "yes")
-        own = own and (seen_if is None or element.get(seen_if) != "yes")
-        found.identifiers.append(Identifier(kind=identifier, value=text, own=own))
+            found.note(into, reader, text, element)
 
 
 def _order(element: etree._Element, given: list[tuple[str, str]], names: list[str]) -> list[tuple[str, str]]:

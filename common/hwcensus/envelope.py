@@ -90,11 +90,12 @@ def write_attributes(element: etree._Element, envelope: Any) -> None:
 
 def read_attributes(element: etree._Element, cls: type) -> dict[str, Any]:
     """The plain fields of `cls` that the element has attributes for."""
-    known = _readers(cls)
+    known = readers(cls)
     given = cast("list[tuple[str, str]]", element.items())
     return {known[name][0]: known[name][1](text) for name, text in given if name in known}
 
 
 @cache
-def _readers(cls: type) -> dict[str, tuple[str, Callable[[str], object]]]:
+def readers(cls: type) -> dict[str, tuple[str, Callable[[str], object]]]:
+    """By attribute: the plain field of `cls` that stands in it, and how it is read."""
     return {attribute.name: (attribute.field, attribute.read) for attribute in _attributes(cls)}

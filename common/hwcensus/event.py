@@ -168,10 +168,12 @@ class Told(Numbered):
     """An event that carries the document of one device, as an element with key and state."""
 
     identity: str
-    device: etree._Element = child()
+    #: None where it has been read already.
+    device: etree._Element | None = child()
 
     def children(self) -> Iterable[etree._Element]:
-        yield self.device
+        if self.device is not None:
+            yield self.device
 
     @classmethod
     def from_children(cls, element: etree._Element) -> dict[str, Any]:

@@ -60,6 +60,33 @@ def _compiled_batch() -> etree.RelaxNG:
     return etree.RelaxNG(grammar)
 
 
+@cache
+def patterns(define: str) -> dict[str, str]:
+    """By attribute: the pattern that its values have. `define` is one of event.rnc, such as a type of event."""
+    definition, found = _definition_of(define), {}
+    for attribute in definition.iter("{*}attribute"):
+        ref = attribute.find("{*}ref")
+        data = attribute if ref is None else _definition_of(ref.get("name", ""))
+        pattern = data.findtext(".//{*}param[@name='pattern']")
+        if pattern is not None:
+            found[attribute.findtext("{*}name", "")] = pattern
+    for ref in definition.iterchildren("{*}ref"):
+        if ref.get("name") != "device":
+            found |= patterns(ref.get("name", ""))
+    return found
+
+
+def _definition_of(name: str) -> etree._Element:
+    found = _grammar().find(f"{{*}}define[@name='{name}']")
+    assert found is not None, name
+    return found
+
+
+@cache
+def _grammar() -> etree._Element:
+    return etree.parse(FOLDER / "event.rng").getroot()
+
+
 def _element(name: str, *content: etree._Element) -> etree._Element:
     element = etree.Element(f"{{{RNG}}}element", name=name)
     element.extend(content)

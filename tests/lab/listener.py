@@ -135,6 +135,7 @@ class Listener:
             assert event.name == former.name
             assert all(one.parent != former.name for one in self._census.values()), f"{event.name} goes before its own"
             return Told("remove", former, command=event.command)
+        assert event.device is not None
         assert event.identity not in self._census, f"{event.identity} is told of two devices"
         device = Known(event.identity, document.to_bytes(event.device), document.survey(event.device))
         assert device.parent in {None, *self.census}, f"{device.name} comes before {device.parent}"

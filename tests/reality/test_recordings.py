@@ -8,9 +8,11 @@ import pytest
 
 from hwcensus import document
 from hwcensus_agent.enumerate import Enumeration, enumerate_host
+from hwcensus_collector.ingest.form import Forms
 from tests.reality import recordings, umockdev_tree
 from tests.reality.recordings import ALL, HERE, T60, sysroot_of
 from tests.reality.sysfs_facts import check, check_whole, survey_of
+from tests.unit.test_forms import add, alone, by_form
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,14 @@ def unpacked(archive: Path, folder: Path) -> Path:
 
 def test_every_device_of_the_t60_is_found_with_its_facts(t60: Path) -> None:
     assert check(t60, enumerate_host(sysroot=str(t60)).devices) == T60 - 1
+
+
+def test_what_the_t60_tells_is_read_by_form_as_it_is_alone(t60: Path) -> None:
+    raws = [add(one.device) for one in enumerate_host(sysroot=str(t60)).devices]
+    forms = Forms()
+    for raw in raws * 2:
+        forms.read(raw)
+    assert [by_form(forms, raw) for raw in raws] == [alone(raw) for raw in raws]
 
 
 def test_a_second_look_gives_the_same_bytes(t60: Path) -> None:

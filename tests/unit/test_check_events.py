@@ -69,7 +69,7 @@ def together(raws: Sequence[bytes]) -> list[Outcome]:
 
 def outcome_of(event: object) -> tuple[bytes, ...]:
     """Everything that is stored of it."""
-    if not isinstance(event, Told):
+    if not isinstance(event, Told) or event.device is None:
         return (repr(event).encode(),)
     whole = document.to_bytes(event.device)
     parts = document.take_apart(event.device)

@@ -7,12 +7,12 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from lxml import etree
 
 from hwcensus import document
-from hwcensus.document import Survey
+from hwcensus.document import Document, Survey
 from hwcensus.envelope import FORMAT
 from hwcensus.errors import HwcensusError, InvalidDocument
 from hwcensus.event import Event, Told, check_events, event_of
@@ -47,17 +47,21 @@ class Reading:
 
     __slots__ = ("digest", "facts", "state_hash", "survey", "xml")
 
-    def __init__(self, event: Told) -> None:
-        """Takes the event's element apart. Raises InvalidDocument for what the schema cannot see."""
-        #: Facts, state, capabilities and identifiers. Comes first: it puts attributes into schema order.
-        self.survey: Survey = document.survey(event.device)
+    def __init__(self, survey: Survey, xml: bytes, parts: Document) -> None:
+        #: Facts, state, capabilities and identifiers.
+        self.survey = survey
         #: The whole document, key and state too.
-        self.xml: bytes = document.to_bytes(event.device)
-        parts = document.take_apart(event.device)
+        self.xml = xml
         #: What is hashed and kept once, however many devices look like this.
         self.facts: bytes = parts.facts
         self.digest: bytes = parts.digest
         self.state_hash: bytes = parts.state_hash
+
+    @classmethod
+    def of(cls, device: etree._Element) -> Self:
+        """Takes an element apart. Raises InvalidDocument for what the schema cannot see."""
+        survey = document.survey(device)  # comes first: it puts attributes into schema order
+        return cls(survey, document.to_bytes(device), document.take_apart(device))
 
 
 class Record(NamedTuple):
@@ -91,13 +95,16 @@ class DeadLetter:
     reason: str
 
 
-#: The root of an event that the schema accepts, or why it does not.
-Checked = etree._Element | InvalidDocument
+#: An event whose form is known, with its device.
+Known = tuple[Told, Reading]
+#: The root of an event that the schema accepts, or why it does not; or all that there is to read.
+Checked = etree._Element | InvalidDocument | Known
 
 
-def check_all(messages: Sequence[Message]) -> list[Checked]:
-    """Parses and validates: the half of reading during which other threads run."""
-    return check_events([message.value or b"" for message in messages])
+def check_all(messages: Sequence[Message], known: Sequence[Known | None]) -> list[Checked]:
+    """Parses and validates what is not known: the part of reading during which other threads run."""
+    checked = iter(check_events([m.value or b"" for m, one in zip(messages, known, strict=True) if one is None]))
+    return [one or next(checked) for one in known]
 
 
 def read(message: Message, checked: Checked, at: datetime) -> tuple[Record | None, DeadLetter | None]:
@@ -110,20 +117,21 @@ def read(message: Message, checked: Checked, at: datetime) -> tuple[Record | Non
             )
         if isinstance(checked, InvalidDocument):
             raise checked
-        event = event_of(checked)
+        event, reading = checked if isinstance(checked, tuple) else (event_of(checked), None)
         _agree(message, event)
-        return of_event(event, at), None
+        return of_event(event, at, reading), None
     except HwcensusError as error:
         return _in_its_place(message, error.code, at), dead_letter(message, at, error.code, str(error))
 
 
-def of_event(event: Event, at: datetime) -> Record:
-    """The record of an event that was read. Raises InvalidDocument."""
+def of_event(event: Event, at: datetime, reading: Reading | None = None) -> Record:
+    """The record of an event, with its device if that was read already. Raises InvalidDocument."""
     seq: int | None = getattr(event, "seq", None)
     identity: str = getattr(event, "identity", "")
     if len(event.host) > MAX_ID or len(event.stream) > MAX_ID or len(identity) > MAX_IDENTITY:
         raise InvalidDocument(f"host, stream or identity is longer than {MAX_ID}, {MAX_IDENTITY}", code="schema")
-    reading = Reading(event) if isinstance(event, Told) else None
+    if reading is None and isinstance(event, Told) and event.device is not None:
+        reading = Reading.of(event.device)
     return Record(event.host, event.stream, seq, event.type_, at, event, reading, identity or None)
 
 

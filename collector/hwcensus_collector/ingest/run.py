@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hwcensus.event import Hello
 from hwcensus.instant import now
 from hwcensus_collector.ingest.fold import lose
+from hwcensus_collector.ingest.form import Forms
 from hwcensus_collector.ingest.intake import Entry, Intake
 from hwcensus_collector.ingest.record import Checked, Message, check_all, read
 from hwcensus_collector.ingest.source import Source
@@ -58,6 +59,7 @@ class Ingest:
             offline_after=settings.liveness.offline_after,
             cached_hosts=settings.ingest.cached_hosts,
         )
+        self._forms = Forms()
         self._source: Source | None = None
         #: Held by whoever uses the intake or relies on SQL's positions to stay as they are.
         self._lock = asyncio.Lock()
@@ -124,7 +126,9 @@ class Ingest:
 
     async def _read_run(self, run: Sequence[ConsumerRecord]) -> list[Entry]:
         ats = [recorded_at(message) for message in run]
-        checked = await asyncio.to_thread(check_all, run)
+        async with self._turn:
+            known = await asyncio.to_thread(self._forms.read_all, run)
+        checked = await asyncio.to_thread(check_all, run, known)
         async with self._turn:
             return await asyncio.to_thread(read_entries, run, checked, ats)
 
