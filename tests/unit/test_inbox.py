@@ -20,7 +20,7 @@ from hwcensus_agent.commands import creation, inbox
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.binder import Moved
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, NameTaken, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy, Rule
@@ -406,6 +406,20 @@ async def test_a_device_that_does_not_come_online_in_time_is_undone(
     assert (answer.state, answer.code) == ("failed", "not-online")
     assert "port Linkdown" in (answer.text or "")
     assert "hwc0" not in world.kernel.bridges
+
+
+async def test_what_cannot_be_undone_is_not_told_as_if_it_were(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise KernelRefused("EBUSY (16): Device or resource busy")
+
+    monkeypatch.setattr(FakeExecutor, "undo", refuse)
+    agent = world.agent()
+    agent.census.blind = True
+    world.send(agent, create())
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "not-undone")
+    assert "did not come into the census" in (answer.text or "")
+    assert "EBUSY" in (answer.text or "")
 
 
 async def test_what_is_in_use_is_taken_away_only_by_force(world: World) -> None:

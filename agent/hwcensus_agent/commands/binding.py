@@ -39,9 +39,9 @@ class Binding:
         self.means.begin(command, intent, self.expected(command, intent))
         try:
             moved = await asyncio.to_thread(binder.bind, command, target)
-        except Exception:
+        except Exception as error:
             # It may have lost its driver and not got the other.
-            await asyncio.to_thread(binder.undo, command, target, mark)
+            await self.means.undo(lambda: binder.undo(command, target, mark), str(error) or repr(error))
             raise
         return await self._seen_or_undone(command, binder, intent, moved)
 
@@ -51,7 +51,7 @@ class Binding:
         binder = self.binders[begun.intent.executor]
         moved = await asyncio.to_thread(binder.was_bound, command, target, mark)
         if moved is None:
-            await asyncio.to_thread(binder.undo, command, target, mark)
+            await self.means.undo(lambda: binder.undo(command, target, mark), "the agent stopped while it was at it")
             return interrupted(command, f"{target.kernel_name} was given back to the driver it had")
         return await self._seen_or_undone(command, binder, begun.intent, moved)
 
@@ -75,6 +75,6 @@ class Binding:
             return Answer(command=command.id, state=SUCCEEDED, text=moved.text)
         target = intent.target
         assert target is not None, "carry_out notes one"
-        await asyncio.to_thread(binder.undo, command, target, intent.mark)
         text = f"the kernel did it, but the census did not see {target.kernel_name} change in {self.means.patience} s"
+        await self.means.undo(lambda: binder.undo(command, target, intent.mark), text)
         return not_seen(command, f"{text}; it was undone")

@@ -55,9 +55,9 @@ class Creation:
             await asyncio.to_thread(executor.create, command)
         except NameTaken:
             raise  # what is there is somebody else's
-        except Exception:
+        except Exception as error:
             # Whatever it was: the kernel may have made it all the same (an answer can be lost).
-            await self._undo(command, executor, mark)
+            await self._undo(command, executor, mark, str(error) or repr(error))
             raise
         return await self._ends_well(command, executor, mark, await self.means.seen(command))
 
@@ -100,16 +100,16 @@ class Creation:
     ) -> Answer:
         """Answers for what was made; undoes it where it was not seen, or is not what the command requires."""
         if produced is None:
-            await self._undo(command, executor, mark)
             text = f"the kernel made it, but it did not come into the census within {self.means.patience} s"
+            await self._undo(command, executor, mark, text)
             return not_seen(command, f"{text}; it was undone")
         health = await self._health(command, executor)
         if command.require is None or health is None or health.is_online:
             told = None if health is None else health.text
             return Answer(command=command.id, state=SUCCEEDED, text=told, produced=produced)
-        await self._undo(command, executor, mark)
-        text = f"it did not come online: {health.text}; it was undone"
-        return Answer(command=command.id, state=FAILED, code="not-online", text=text)
+        text = f"it did not come online: {health.text}"
+        await self._undo(command, executor, mark, text)
+        return Answer(command=command.id, state=FAILED, code="not-online", text=f"{text}; it was undone")
 
     async def _health(self, command: Command, executor: Executor) -> Health | None:
         """How the new device fares; where it has to come online, as soon as it does, or at last."""
@@ -121,12 +121,12 @@ class Creation:
                 return health
             await asyncio.sleep(LOOK_S)
 
-    async def _undo(self, command: Command, executor: Executor, mark: str) -> None:
+    async def _undo(self, command: Command, executor: Executor, mark: str, why: str) -> None:
         """Undoes; what the census has seen already, it sees go as this command's doing."""
         added = (one for one in executor.expected(command, mark) if one.effect is Effect.ADD)
         there = [target for one in added if (target := self.means.find(one)) is not None]
         self.means.census.expect(command.id, [going(target) for target in there])
-        await asyncio.to_thread(executor.undo, command, mark)
+        await self.means.undo(lambda: executor.undo(command, mark), why)
         await self.means.seen(command)
 
     def _gone(self, command: Command, target: Target, seen: tuple[Produced, ...] | None) -> Answer:
@@ -139,7 +139,7 @@ class Creation:
         was_created = await asyncio.to_thread(executor.was_created, command, mark)
         if was_created is False:
             # What was made by half goes, and what it was made of is as it was.
-            await asyncio.to_thread(executor.undo, command, mark)
+            await self.means.undo(lambda: executor.undo(command, mark), "the agent stopped while it was at it")
         if not was_created:
             return interrupted(command, "nothing was made" if was_created is False else "what was made is not known")
         produced = await self.means.rest_seen(command, executor.expected(command, mark))

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from hwcensus.command import Command
-from hwcensus.errors import Refused
+from hwcensus.errors import HwcensusError, Refused
 from hwcensus.event import Produced
 from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import FAILED, Answer
 from hwcensus_agent.commands.census_port import CensusPort, Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, NotUndone, Subject
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
 
@@ -74,6 +74,13 @@ class Means:
         seen = await self.seen(command)
         there = (device for one, device in found.items() if one.effect is Effect.ADD and device is not None)
         return None if seen is None else (*(Produced(identity=one.identity, name=one.name) for one in there), *seen)
+
+    async def undo(self, undo: Callable[[], None], why: str) -> None:
+        """Raises NotUndone, with what it was to be undone for."""
+        try:
+            await asyncio.to_thread(undo)
+        except HwcensusError as error:
+            raise NotUndone(f"{why}; it could not be undone: {error}") from error
 
     def find(self, expected: Expectation) -> Target | None:
         """The present device of the census that an expectation speaks of, as it is expected."""

@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 
 #: Codes of a failed create after which a port may be there all the same.
-UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "agent-error", "wrong-stream"}
+UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "not-undone", "agent-error", "wrong-stream"}
 #: Identity of a device that has the WWPN behind it (docs/protocol.md).
 IDENTITY = "scsi/wwpn/"
 

@@ -40,6 +40,12 @@ class KernelRefused(Refused):
         return cls(f"{name} ({number}): {error.strerror or os.strerror(number)}{advice}", errno=name)
 
 
+class NotUndone(Refused):
+    """what was made, or moved, is as it should not be, and could not be undone"""
+
+    code = "not-undone"
+
+
 class InUse(Refused):
     """the device is in use"""
 
