@@ -29,7 +29,7 @@ class Orders:
         """Raises ConfigError for a policy file that is wrong."""
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
         policy = Policy.of(settings)
-        way, sysroot = Way(settings.kafka.bootstrap_servers), settings.census.sysroot
+        way, sysroot = Way(settings.kafka.bootstrap_servers, limit=settings.commands.way_s), settings.census.sysroot
         can = executors(way, sysroot)
         self.creatable = tuple(class_ for class_ in policy.creatable() if class_ in can)
         self._partition: asyncio.Future[int] = asyncio.get_running_loop().create_future()

@@ -7,6 +7,7 @@ from hwcensus.config import section, setting
 from hwcensus.errors import ConfigError
 from hwcensus.kafka import KafkaSettings
 from hwcensus.log import LogSettings
+from hwcensus_agent.way import LIMIT_S
 
 SOURCES = ("auto", "udev", "hal")
 
@@ -49,6 +50,7 @@ class CommandSettings:
 
     keys: Path = setting(Path("/etc/hwcensus/command-keys"), "public keys of the collector, one base64 line each")
     policy: Path = setting(Path("/etc/hwcensus/policy.toml"), "what commands may do on this host")
+    way_s: float = setting(LIMIT_S, "seconds the way to Kafka has to come back after a change that was forced")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,5 +79,7 @@ class AgentSettings:
             raise ConfigError("census.coalesce_ms must be above 0 and not above census.coalesce_max_ms")
         if min(self.census.read_limit_s, self.census.recheck_s, self.publisher.heartbeat_s) <= 0:
             raise ConfigError("census.read_limit_s, census.recheck_s and publisher.heartbeat_s must be above 0")
+        if self.commands.way_s < 0:
+            raise ConfigError("commands.way_s must not be below 0")
         if self.census.damp_changes < 1 or self.census.damp_s <= 0:
             raise ConfigError("census.damp_changes and census.damp_s must be above 0")
