@@ -239,6 +239,16 @@ def test_what_may_have_been_made_rests_for_a_while(engine: Engine, code: str) ->
     assert order(engine, vport(WWPN), OTHER).state == "queued"
 
 
+def test_a_resting_name_whose_host_shows_it_after_all_is_held(engine: Engine) -> None:
+    for wwpn, code in ((WWPN, "interrupted"), ("20000025b5ff0003", "not-seen")):
+        told(engine, order(engine, vport(wwpn)).id, "failed", code=code)
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host9", WWPN, most=None, used=None, parent_wwpn=PORT5)
+    order(engine)
+    assert row_of(engine, WWPN) == ("held", "seen", HOST)
+    assert row_of(engine, "20000025b5ff0003") == ("quarantined", "unknown", HOST)
+
+
 def test_a_destroyed_ports_name_rests_but_its_own_host_may_make_it_again(engine: Engine) -> None:
     for _ in range(3):
         made(engine)

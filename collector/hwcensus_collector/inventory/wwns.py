@@ -21,8 +21,8 @@ class Wwn:
 
     wwpn: str
     wwnn: str | None
-    #: reserved (by a command that has not ended), held, quarantined; since when, and why (create, import, destroy,
-    #: unknown, abandoned).
+    #: reserved (by a command that has not ended), held, quarantined; since when, and why (create, import, seen,
+    #: destroy, unknown, abandoned).
     state: str
     reason: str
     since: datetime

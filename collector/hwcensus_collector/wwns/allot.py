@@ -16,7 +16,7 @@ from hwcensus.instant import now, write_instant
 from hwcensus_collector.settings import CommandSettings
 from hwcensus_collector.tables import host, wwn
 from hwcensus_collector.wwns.census import who_shows
-from hwcensus_collector.wwns.life import Reason, WwnState, is_taken, until
+from hwcensus_collector.wwns.life import Reason, WwnState, adopt, is_taken, until
 from hwcensus_collector.wwns.pool import find_pool, free_names
 
 #: Bits of a name of NAA 5 (IEEE registered, FC-FS) that the owner of its OUI deals.
@@ -51,6 +51,7 @@ def allot(connection: Connection, settings: CommandSettings, wanted: Wanted) -> 
     Raises Refused (`wwn-in-use` with who has it, `pool-exhausted`, `no-oui`), Unknown (`pool-unknown`).
     """
     at = now()
+    adopt(connection)
     if wanted.wwpn is not None:
         _check_given(connection, settings, wanted, wanted.wwpn, at)
     names = _names(connection, settings, wanted, at)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_
 
 from hwcensus.instant import now
 from hwcensus_collector.relay.lifecycle import SUSPECT, State
-from hwcensus_collector.tables import command, wwn
+from hwcensus_collector.tables import command, device, identifier, wwn
 
 
 class WwnState(StrEnum):
@@ -28,6 +28,8 @@ class Reason(StrEnum):
 
     CREATE = "create"
     IMPORT = "import"
+    #: It rested, and its host shows it.
+    SEEN = "seen"
     DESTROY = "destroy"
     #: The host could not say whether it was made.
     UNKNOWN = "unknown"
@@ -76,6 +78,19 @@ def _destroyed(connection: Connection, command_id: str) -> None:
     # A late result says nothing of the port that was made under this name since.
     elif known.host == destroy.host and (known.number is None or known.number < destroy.number):
         connection.execute(update(wwn).where(wwn.c.wwpn == wwpn).values(values))
+
+
+def adopt(connection: Connection) -> None:
+    """A resting name whose host shows a port of that name after all is held: the host could not say, or somebody made
+    it again behind our back. Not one that was abandoned: its result may still come."""
+    shown = (
+        select(device.c.id)
+        .join(identifier, identifier.c.device == device.c.id)
+        .where(identifier.c.kind == "wwpn", identifier.c.value == wwn.c.wwpn, identifier.c.own.is_(True))
+        .where(device.c.host == wwn.c.host, device.c.present.is_(True))
+    )
+    resting = and_(wwn.c.state == WwnState.QUARANTINED, wwn.c.reason != Reason.ABANDONED)
+    connection.execute(update(wwn).where(resting, shown.exists()).values(_as(WwnState.HELD, Reason.SEEN)))
 
 
 def _as(state: WwnState, reason: Reason) -> dict[str, object]:

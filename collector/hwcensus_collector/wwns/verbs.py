@@ -16,6 +16,7 @@ from hwcensus_collector.relay.steps import take_turn
 from hwcensus_collector.settings import CollectorSettings
 from hwcensus_collector.tables import audit
 from hwcensus_collector.wwns import claims, pool
+from hwcensus_collector.wwns.life import adopt
 
 Lines = Iterator[str]
 
@@ -25,6 +26,7 @@ def run(verb: str, arguments: argparse.Namespace, settings: CollectorSettings, e
     with writing(engine) as connection:
         # Nobody is given a name meanwhile.
         take_turn(connection)
+        adopt(connection)
         return list(_VERBS[verb](connection, arguments, timedelta(seconds=settings.commands.wwn_quarantine)))
 
 
