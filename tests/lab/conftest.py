@@ -107,6 +107,7 @@ def lab(lab_of_this_run: Lab) -> Iterator[Lab]:
 @pytest.fixture
 def console(lab: Lab, console_of_this_run: Console) -> Iterator[Console]:
     """The operator's side of the lab: what the test ordered has ended, and the inventory holds what was told."""
+    console_of_this_run.settle(lab.census)
     yield console_of_this_run
     lab.end()
     console_of_this_run.settle(lab.census)

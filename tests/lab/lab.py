@@ -98,13 +98,26 @@ class Lab:
         assert came == list(expected), f"not {expected}, but\n{came}\n--- the agent's log:\n{self._log()}"
         return news
 
+    def hears_steps(self, device: str, *others: str, **facts: object) -> list[Told]:
+        """The same where a device comes to these facts in steps, of which a look may see one or all, while others are
+        told of once, in any order. Gives what was told of the device."""
+        self.sees(device, **facts)
+        self._wait(lambda: set(others) <= {str(one) for one in self._news()}, f"{others}")
+        self._mark()
+        news = [one for one in self._news() if one.what != "state" or one.device.name == device]
+        self._heard = len(self._listener.told)
+        assert sorted(str(one) for one in news if one.device.name != device) == sorted(others)
+        return [one for one in news if one.device.name == device]
+
     def sees(self, device: str, **facts: object) -> Known:
-        """Waits until a device has these facts or this state; double underscores stand for dots."""
+        """Waits until a device has these facts or this state, None for those it has not; double underscores stand for
+        dots."""
         wanted = {path.replace("__", "."): value for path, value in facts.items()}
 
         def met() -> bool:
             known = self.census.get(device)
-            return known is not None and wanted.items() <= (known.facts | known.state).items()
+            told = {} if known is None else {**known.facts, **known.state}
+            return known is not None and all(told.get(path) == value for path, value in wanted.items())
 
         self._wait(met, f"{device} with {wanted}")
         return self.census[device]

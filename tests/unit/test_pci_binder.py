@@ -7,7 +7,8 @@ import pytest
 from hwcensus.errors import Refused
 from hwcensus.names import device_name
 from hwcensus_agent.commands.census_port import Target
-from hwcensus_agent.commands.executors.executor import KernelRefused
+from hwcensus_agent.commands.executors import pci_binder
+from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.pci_binder import PciBinder
 from hwcensus_agent.way import WayLost
 from tests.unit.driver_core import Agent, DriverCore, FakeWay, Killed, order
@@ -129,9 +130,6 @@ async def test_a_function_that_no_driver_of_the_host_wants_is_free_and_the_answe
     assert host.has() == (None, "(null)")
 
 
-BEHIND = "0000:00:1f.3"
-
-
 @pytest.mark.parametrize(
     "code, said, made",
     [
@@ -153,6 +151,9 @@ async def test_what_speaks_against_it_is_named_and_force_does_it_all_the_same(
     assert refused.value.code == code
     assert host.kernel.orders == []
     assert (await agent.does(order("detach", FUNCTION, force=True))).state == "succeeded"
+
+
+BEHIND = "0000:00:1f.3"
 
 
 async def test_who_shares_its_iommu_group_with_a_function_of_the_hosts_stays_unless_forced(host: Host) -> None:
@@ -201,6 +202,39 @@ async def test_the_way_to_kafka_is_kept_unless_forced_and_given_back_where_it_is
     assert host.has() == AS_BEFORE
     host.way.is_lost = False
     assert (await agent.does(order("detach", FUNCTION, force=True))).state == "succeeded"
+
+
+async def test_a_function_below_which_a_disk_is_used_stays_unless_forced(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        pci_binder, "holders", lambda *asked: ("/dev/sda is mounted at /",) if FUNCTION.syspath in asked else ()
+    )
+    (host.folder() / "sriov_numvfs").write_text("2\n")
+    agent = host.agent()
+    with pytest.raises(InUse, match="/dev/sda is mounted at /; 2 virtual functions of it are there") as refused:
+        await agent.does(order("detach", FUNCTION))
+    assert refused.value.code == "in-use"
+    assert host.kernel.orders == []
+    assert (await agent.does(order("detach", FUNCTION, force=True))).state == "succeeded"
+
+
+async def test_a_function_whose_group_a_guest_has_is_not_taken_from_it_unless_forced(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = host.agent()
+    await agent.does(order("detach", FUNCTION))
+    for group, number in ((7, "240:0"), (8, "240:1")):
+        node = host.tree.device(
+            "class/vfio", f"devices/virtual/vfio/{group}", uevent=f"DEVNAME=vfio/{group}\n", dev=number
+        )
+        host.tree.link(f"dev/char/{number}", str(node.relative_to(host.tree.sys)))
+    monkeypatch.setattr(
+        pci_binder, "open_in_processes", lambda nodes: [f"{node.path} is open in qemu" for node in nodes]
+    )
+    with pytest.raises(InUse, match=r"^/dev/vfio/7 is open in qemu$"):
+        await agent.does(order("reattach", FUNCTION))
+    assert (await agent.does(order("reattach", FUNCTION, force=True))).state == "succeeded"
 
 
 async def test_who_is_detached_or_is_not_is_told_so(host: Host) -> None:

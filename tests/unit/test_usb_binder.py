@@ -7,7 +7,8 @@ import pytest
 from hwcensus.errors import HwcensusError, Refused
 from hwcensus.names import device_name
 from hwcensus_agent.commands.census_port import Target
-from hwcensus_agent.commands.executors.executor import KernelRefused
+from hwcensus_agent.commands.executors import usb_binder
+from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.usb_binder import UsbBinder
 from tests.unit.driver_core import Agent, DriverCore, FakeWay, Killed, order
 from tests.unit.sysfs_tree import Tree
@@ -148,6 +149,14 @@ async def test_a_network_adapter_that_carries_the_way_to_kafka_stays_unless_forc
         await agent.does(order("detach", DEVICE, force=True))
     assert refused.value.code == "way-lost"
     assert host.has() == ["usbhid", "usbhid"]
+
+
+async def test_a_stick_that_is_mounted_stays_unless_forced(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(usb_binder, "holders", lambda *_: ("/dev/sda is mounted at /mnt",))
+    agent = host.agent()
+    with pytest.raises(InUse, match="/dev/sda is mounted at /mnt"):
+        await agent.does(order("detach", DEVICE))
+    assert (await agent.does(order("detach", DEVICE, force=True))).state == "succeeded"
 
 
 async def test_a_device_whose_driver_comes_back_at_once_is_not_detached(

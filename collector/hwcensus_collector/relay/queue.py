@@ -121,7 +121,7 @@ def queue_order(
     if type_ == "destroy":
         require_virtual(target)
     else:
-        require_detachable(target, driver, force=force)
+        require_detachable(target, driver, force=force or type_ == "reattach")
     command = replace(
         _command(ready, settings, type_, request),
         identity=target.identity,

@@ -18,6 +18,7 @@ from hwcensus_agent.commands.executors.drivers import SYS, Bus, read
 from hwcensus_agent.commands.executors.executor import DeviceChanged, KernelRefused
 from hwcensus_agent.commands.executors.guest_drivers import USBFS
 from hwcensus_agent.commands.policy import DETACH
+from hwcensus_agent.holders import holders
 from hwcensus_agent.way import Way
 
 #: Of a device: hubs, root hubs too (USB 2.0, 11.23.1).
@@ -64,7 +65,7 @@ class UsbBinder:
         return json.dumps(asdict(held))
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
-        return ()
+        return holders(self._bus.root, target.syspath)
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
         held = _Held(**json.loads(mark))

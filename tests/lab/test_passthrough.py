@@ -1,0 +1,145 @@
+"""PCI functions and USB devices, detached for guests and given back, ordered at the centre: under a real IOMMU group,
+by the real vfio-pci, and refused where something speaks against it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from hwcensus.cli import target
+from tests.lab.console import Console
+from tests.lab.lab import Lab
+
+CARD, INTERFACE = "pci_0000_01_00_0", "net_enp1s0"
+FOLDER = "/sys/bus/pci/devices/0000:01:00.0"
+
+
+@pytest.fixture
+def card(lab: Lab, console: Console) -> Iterator[str]:
+    lab.guest.qmp.plug("e1000e", "card", bus="rp0", mac="52:54:00:00:01:03")
+    lab.hears(f"add {CARD}", f"add {INTERFACE}")
+    console.settle(lab.census)
+    yield CARD
+    lab.guest.qmp.unplug("card")
+    lab.hears(f"remove {INTERFACE}", f"remove {CARD}")
+
+
+def test_what_helps_to_decide_is_known_and_shown_before(
+    lab: Lab, console: Console, card: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = console.tells("show", "lab", card)
+    group = lab.guest(f"basename $(readlink {FOLDER}/iommu_group)").strip()
+    assert (facts["facts"]["pci.iommu_group"], facts["state"]["pci.member"]) == (int(group), [card])
+    assert facts["facts"]["pci.reset_methods"] == lab.guest(f"cat {FOLDER}/reset_method").strip()
+    assert "pci.driver_override" not in facts["state"]
+    members = console.tells("show", "lab", "pci_0000_00_1f_3")["state"]["pci.member"]
+    assert members == ["pci_0000_00_1f_0", "pci_0000_00_1f_3"]
+    monkeypatch.setattr(target, "require_person", lambda: None)
+    asked = console("detach", "lab", card, given="n\n")
+    assert f"IOMMU group {group}, which goes as a whole: {card} (e1000e)" in asked.err
+    assert "not-confirmed" in asked.err
+
+
+def test_a_network_card_is_vfios_for_a_while_and_the_hosts_again(lab: Lab, console: Console, card: str) -> None:
+    group = lab.guest(f"basename $(readlink {FOLDER}/iommu_group)").strip()
+    detached = console.orders("detach", "lab", card, "--yes")
+    steps = lab.hears_steps(card, f"remove {INTERFACE}", driver="vfio-pci", pci__driver_override="vfio-pci")
+    assert steps[-1].command == detached["id"]
+    assert lab.guest(f"basename $(readlink {FOLDER}/driver); test -c /dev/vfio/{group}") == "vfio-pci\n"
+    assert (
+        "already-detached"
+        in console.orders("detach", "lab", card, "--yes", to="failed", code="already-detached")["code"]
+    )
+
+    lab.guest(f"sleep 1000 </dev/vfio/{group} >/run/out 2>&1 & echo $! >/run/guest.pid")
+    refused = console.orders("reattach", "lab", card, "--yes", to="failed", code="in-use")
+    assert refused["text"].startswith(f"/dev/vfio/{group} is open in sleep (pid ")
+    lab.guest("kill $(cat /run/guest.pid)")
+
+    given_back = console.orders("reattach", "lab", card, "--yes")
+    steps = lab.hears_steps(card, f"add {INTERFACE}", driver="e1000e")
+    assert given_back["id"] in {step.command for step in steps}
+    assert "pci.driver_override" not in lab.census[card].state
+    assert lab.guest(f"cat {FOLDER}/driver_override") == "(null)\n"
+    console.orders("reattach", "lab", card, "--yes", to="failed", code="not-detached")
+
+
+NEEDED = [
+    ("pci_0000_00_01_0", "in-use", "/dev/vda is mounted at /"),
+    ("pci_0000_00_1f_3", "iommu-group-shared", "with pci_0000_00_1f_0, which lpc_ich has"),
+    ("pci_0000_00_1f_0", "is-bridge", "is a bridge"),
+    ("usb_usb1", "is-hub", "is a hub"),
+]
+NOT_THESE = [
+    ("net_enp0s3", "is no PCI function and no USB device"),
+    ("usb_1_0_1_0", "is no PCI function and no USB device; name usb_usb1"),
+]
+
+
+def test_what_the_host_needs_stays_and_the_answer_names_why(lab: Lab, console: Console) -> None:
+    for device, code, said in NEEDED:
+        assert said in console.orders("detach", "lab", device, "--yes", to="failed", code=code)["text"]
+    for device, said in NOT_THESE:
+        answer = console("detach", "lab", device, "--yes")
+        assert (answer.status, said in answer.err) == (4, True), answer.err
+    lab.hears()
+
+
+def test_the_card_that_carries_the_way_to_kafka_stays(lab: Lab) -> None:
+    # Asked, not ordered: the agent of the lab has its way over the guest's loopback.
+    check = lab.guest.python("-m", "hwcensus_agent.main", "policy", "check", "--policy", "/lab/policy.toml")
+    asked = f"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS=10.0.2.2:9092 {check} --detach pci_0000_00_03_0 2>&1"
+    said = lab.guest(f"{asked} && exit 1; true")
+    assert "carries-kafka: enp0s3 carries the way to Kafka, to 10.0.2.2:9092" in said
+    assert "nothing on this host is against it" in lab.guest(f"{asked} --force")
+
+
+def test_a_function_of_a_shared_group_goes_by_force(lab: Lab, console: Console) -> None:
+    name = "pci_0000_00_1f_3"
+    console.orders("detach", "lab", name, "--yes", "--force", "--driver", "pci-stub")
+    lab.hears_steps(name, driver="pci-stub")
+    console.orders("reattach", "lab", name, "--yes")
+    lab.hears_steps(name, driver="i801_smbus")
+
+
+def test_a_driver_that_this_host_lacks_takes_nothing(lab: Lab, console: Console) -> None:
+    words = ("detach", "lab", "pci_0000_00_1a_0", "--yes", "--driver", "nosuch-vfio-pci")
+    failed = console.orders(*words, to="failed", code="driver-missing")
+    assert "Module nosuch-vfio-pci not found" in failed["text"]
+    lab.hears()
+
+
+def test_a_keyboard_loses_its_driver_and_gets_it_again(lab: Lab, console: Console) -> None:
+    lab.guest.qmp.plug("usb-kbd", "keyboard", bus="usb.0", port="1")
+    device, interface = "usb_1_1", "usb_1_1_1_0"
+    lab.hears(f"add {device}", f"add {interface}", "add input_input5", "add input_event4")
+    assert lab.census[interface].facts["driver"] == "usbhid"
+
+    detached = console.orders("detach", "lab", device, "--yes")
+    (step,) = lab.hears_steps(interface, "remove input_event4", "remove input_input5", driver=None)
+    assert step.command == detached["id"]
+
+    given_back = console.orders("reattach", "lab", device, "--yes")
+    (step,) = lab.hears_steps(interface, "add input_input6", "add input_event4", driver="usbhid")
+    assert step.command == given_back["id"]
+    lab.guest.qmp.unplug("keyboard")
+    lab.hears("remove input_event4", "remove input_input6", f"remove {interface}", f"remove {device}")
+
+
+def test_a_stick_is_detached_unless_it_is_mounted(lab: Lab, console: Console) -> None:
+    lab.guest.qmp.drive("medium", 1 << 24)
+    lab.guest.qmp.plug("usb-storage", "stick", bus="usb.0", port="2", drive="medium", serial="LABSTICK")
+    stick, interface = "usb_2_2", "usb_2_2_1_0"
+    disk = ["block_sda", "scsi_generic_sg0", "scsi_3_0_0_0", "scsi_target3_0_0", "scsi_host3"]
+    lab.hears(f"add {stick}", f"add {interface}", *(f"add {name}" for name in reversed(disk[2:])),
+              {f"add {name}" for name in disk[:2]})  # fmt: skip
+    lab.guest("sleep 1000 </dev/sda >/run/out 2>&1 & echo $! >/run/guest.pid")
+    refused = console.orders("detach", "lab", stick, "--yes", to="failed", code="in-use")
+    assert refused["text"].startswith("/dev/sda is open in sleep (pid ")
+
+    console.orders("detach", "lab", stick, "--yes", "--force")
+    lab.hears_steps(interface, *(f"remove {name}" for name in disk), driver=None)
+    lab.guest("kill $(cat /run/guest.pid)")
+    console.orders("reattach", "lab", stick, "--yes")
+    lab.hears_steps(interface, *(f"add {name}" for name in disk), driver="usb-storage")
+    lab.guest.qmp.unplug("stick", drive="medium")
+    lab.hears({f"remove {name}" for name in (*disk, interface, stick)})
