@@ -12,7 +12,7 @@ from hwcensus.document import changed_paths, kind_of_change, known_to_one
 from hwcensus.errors import InvalidDocument
 from hwcensus.event import Produced
 from hwcensus.instant import now
-from hwcensus_agent.commands.census_port import Expectation, Target
+from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.news import ADD, CHANGE, REMOVE, News, Sight
 
 
@@ -47,6 +47,8 @@ class Census:
         """`told` is the census as the collector will know it once the outbox is empty."""
         self.reset(told)
         self._expected: dict[Expectation, str] = {}
+        #: Paths of devices that a command takes away or moves: what is below goes with them.
+        self._going: dict[str, str] = {}
         self._awaited: dict[str, _Awaited] = {}
 
     def reset(self, told: Mapping[str, Sight]) -> None:
@@ -169,6 +171,7 @@ class Census:
         """The next event that meets each is this command's doing, and says so."""
         self.forget(command_id)
         self._expected.update(dict.fromkeys(expectations, command_id))
+        self._going.update(dict.fromkeys(self._paths_of(expectations), command_id))
         self._awaited[command_id] = _Awaited(left=len(expectations))
 
     async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
@@ -184,6 +187,7 @@ class Census:
         """Expects nothing more for this command."""
         self._awaited.pop(command_id, None)
         self._expected = {key: value for key, value in self._expected.items() if value != command_id}
+        self._going = {path: value for path, value in self._going.items() if value != command_id}
 
     def find(self, name_or_identity: str) -> Target | None:
         """The present device of this name or identity."""
@@ -201,12 +205,23 @@ class Census:
                 awaited.saw(one)
 
     def _caused(self, news: News) -> News:
-        if not self._expected:
+        if not self._awaited:
             return news
         device = _target(news.sight)
         met = (one for one in self._expected if one.effect.value == news.type and one.fits(device))
         expectation = next(met, None)
-        return news if expectation is None else replace(news, command=self._expected.pop(expectation))
+        if expectation is not None:
+            command = self._expected.pop(expectation)
+            self._awaited[command].comes(news)
+            return replace(news, command=command)
+        above = (path for path in self._going if news.type == REMOVE and device.syspath.startswith(f"{path}/"))
+        return replace(news, command=self._going.get(next(above, "")))
+
+    def _paths_of(self, expectations: Collection[Expectation]) -> list[str]:
+        """Where the devices are now that are to go or to change."""
+        expected = {(one.subsystem, one.kernel_name) for one in expectations if one.effect is not Effect.ADD}
+        named = ((sight.subsystem, sight.path.rpartition("/")[2], sight.path) for sight in self._sights.values())
+        return [path for subsystem, name, path in named if (subsystem, name) in expected] if expected else []
 
 
 class _Awaited:
@@ -214,11 +229,19 @@ class _Awaited:
 
     def __init__(self, left: int) -> None:
         self._left = left
+        self._coming: set[tuple[str, str]] = set()
         self.produced: list[Produced] = []
         self.all_seen = asyncio.Event()
         self._look()
 
+    def comes(self, news: News) -> None:
+        """One of the expected, which is on its way to the outbox."""
+        self._coming.add((news.type, news.sight.identity))
+
     def saw(self, news: News) -> None:
+        if (news.type, news.sight.identity) not in self._coming:
+            return  # another device's, that went with it
+        self._coming.remove((news.type, news.sight.identity))
         self._left -= 1
         if news.type == ADD:
             self.produced.append(Produced(identity=news.sight.identity, name=news.sight.name))

@@ -189,6 +189,24 @@ async def test_a_command_that_expects_several_is_done_when_all_were_seen(seconds
     assert [one.name for one in produced] == ["net_br1"]
 
 
+@pytest.mark.parametrize("seconds", [0.01])
+async def test_what_goes_with_a_device_goes_by_the_same_command_and_is_no_end_of_it(seconds: float) -> None:
+    census = Census({})
+    below, beside = (
+        replace(bridge(name), path=f"{FOLDER}/{path}") for name, path in (("br1", "br0/br1"), ("br2", "br00"))
+    )
+    census.see(glance(bridge("br0"), below, beside))
+    census.expect("c1", [Expectation(effect=Effect.REMOVE, subsystem="net", kernel_name="br0")])
+    (first,) = census.see(glance(bridge("br0"), beside))
+    census.in_outbox([first])
+    assert first.command == "c1"
+    assert await census.wait_seen("c1", seconds) is None
+    rest = census.see(glance())
+    census.in_outbox(rest)
+    assert {one.sight.name: one.command for one in rest} == {"net_br0": "c1", "net_br2": None}
+    assert await census.wait_seen("c1", 1) == ()
+
+
 async def test_a_command_that_expects_nothing_has_seen_it_all() -> None:
     census = Census({})
     census.expect("c1", [])
