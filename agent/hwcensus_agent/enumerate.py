@@ -111,6 +111,8 @@ class Enumerator:
         """
         self._sysroot, self._hal = sysroot, hal
         self._bounded = Bounded(read_limit)
+        #: What the host is to say of its wishes.
+        self.wanted: Callable[[str], tuple[str, ...]] = lambda _: ()
         self._include = frozenset(include)
         self._holders = Holders()
         self._arrivals = Arrivals()
@@ -168,7 +170,9 @@ class Enumerator:
         return looked
 
     def _host(self) -> HostView:
-        return HostView(self._sysroot, None if self._hal is None else self._hal.by_path)
+        host = HostView(self._sysroot, None if self._hal is None else self._hal.by_path)
+        host.wanted = self.wanted
+        return host
 
     def _list(self, host: HostView) -> Iterator[tuple[str, str]]:
         """Path and subsystem of all that there is: sysfs knows, where it is in reach, whoever leads."""

@@ -4,7 +4,7 @@ One a look: what it read once holds for the whole look.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class HostView:
         self.database = self._open_database()
         #: Key → name, of every device in the census; the caller fills it before anything is described.
         self.names: Mapping[str, str] = {}
+        #: WWPN of an adapter → those of the virtual ports that are wanted on it.
+        self.wanted: Callable[[str], tuple[str, ...]] = lambda _: ()
         self._links: dict[str, Link] | Unreadable | None = None
         self._drivers: dict[int, Ethtool] = {}
 

@@ -62,6 +62,10 @@ class HostLook:
         seen = tuple(Sight.of(one.identity, one.element, one.path) for one in found.devices)
         return Looked(seen=seen, paths=found.paths, untold=found.untold)
 
+    def shows(self, wanted: Callable[[str], tuple[str, ...]]) -> None:
+        """From now on adapters show which virtual ports are wanted on them."""
+        self._enumerator.wanted = wanted
+
     def answered(self) -> list[str]:
         """Paths of the devices that did not answer in time and do again. Told once."""
         return self._enumerator.answered()

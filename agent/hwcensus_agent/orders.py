@@ -5,17 +5,20 @@ import logging
 
 from hwcensus.command import Command
 from hwcensus.topics import partition_of
-from hwcensus_agent.census import Census
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
+from hwcensus_agent.commands.keeper import Keeper
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
 from hwcensus_agent.commands.runner import Commands
+from hwcensus_agent.desired import Desired
 from hwcensus_agent.keys import PinnedKeys
+from hwcensus_agent.live import Live
 from hwcensus_agent.news import MANIFEST, PRESENT, RESULT
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings
+from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.spool import Spool
 from hwcensus_agent.way import Way
 
@@ -25,9 +28,13 @@ logger = logging.getLogger(__name__)
 class Orders:
     """What the collector may order this agent to do, and the doing of it."""
 
-    def __init__(self, settings: AgentSettings, host: str, spool: Spool, census: Census, publisher: Publisher) -> None:
+    def __init__(
+        self, settings: AgentSettings, desired: Desired, *, spool: Spool, live: Live, publisher: Publisher
+    ) -> None:
         """Raises ConfigError for a policy file that is wrong."""
+        host = desired.host
         self._settings, self._host, self._spool, self._publisher = settings, host, spool, publisher
+        self._live = live
         policy = Policy.of(settings)
         way, sysroot = Way(settings.kafka.bootstrap_servers, limit=settings.commands.way_s), settings.census.sysroot
         can = executors(way, sysroot)
@@ -39,11 +46,14 @@ class Orders:
             policy=policy,
             executors=can,
             binders=binders(way, sysroot),
-            census=census,
+            census=live.census,
             transaction=spool.transaction,
             report=self._report,
             on_resync=self._resync,
+            desired=desired,
         )
+        self._keeper = Keeper(desired, sysroot, self._commands.make_again)
+        desired.on_change = self._wanted
 
     def partition(self, count: int | None) -> int | None:
         """This host's partition of the commands topic, which has `count`; None where there is no such topic."""
@@ -59,7 +69,13 @@ class Orders:
         self._commands.expect_begun()
 
     async def run(self) -> None:
-        """Reads and carries out for ever; cancel it to stop."""
+        """Reads and carries out for ever, and keeps what is wanted, also without Kafka; cancel it to stop."""
+        async with asyncio.TaskGroup() as every:
+            every.create_task(self._read())
+            every.create_task(self._commands.run())
+            every.create_task(self._keeper.run())
+
+    async def _read(self) -> None:
         embedded = self._settings.publisher.hold_back_bytes > 0
         reader = CommandReader(
             self._settings.kafka,
@@ -67,9 +83,7 @@ class Orders:
             self._commands.receive,
             fetch_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else FETCH_WAIT_MS,
         )
-        async with asyncio.TaskGroup() as both:
-            both.create_task(reader.run())
-            both.create_task(self._commands.run())
+        await reader.run()
 
     def _report(self, answer: Answer) -> None:
         produced = [[one.identity, one.name] for one in answer.produced]
@@ -79,6 +93,13 @@ class Orders:
         }  # fmt: skip
         self._spool.put_in_transaction(RESULT, {key: value for key, value in detail.items() if value is not None})
         self._publisher.woken.set()
+
+    def _wanted(self, parent: str) -> None:
+        """Has the adapter tell what is wanted on it now."""
+        self._keeper.woken.set()
+        adapter = self._live.census.find(f"scsi/wwpn/{parent}")
+        if adapter is not None:
+            self._live.hint(Hint(source="clock", action=Action.RECHECK, syspath=adapter.syspath))
 
     def _resync(self, command: Command) -> None:
         logger.info("the collector asks for the census", extra={"want": command.want, "command": command.id})

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from hwcensus.fact import printable
 from hwcensus_agent import hostid, lock
 from hwcensus_agent.commands import inbox
+from hwcensus_agent.desired import Desired
 from hwcensus_agent.greeting import Greeting
 from hwcensus_agent.heartbeat import Pulse
 from hwcensus_agent.holdback import HoldBack
@@ -113,7 +114,9 @@ class Agent:
             publisher.hold_back = HoldBack(self._settings.kafka, self._settings.publisher.hold_back_bytes)
         self._live = live = Live(self._settings.census, spool, self._look, self._lead.name, publisher.woken.set)
         live.on_dropped = publisher.new_stream
-        orders = Orders(self._settings, self._host, spool, live.census, publisher)
+        desired = Desired(self._settings.spool.path.with_name("desired.json"), self._host)
+        self._look.shows(desired.of)
+        orders = Orders(self._settings, desired, spool=spool, live=live, publisher=publisher)
         boot = hostid.boot_id(sysroot=self._settings.census.sysroot)
         same_boot = boot is not None and spool.remembered("boot") == boot
         orders.expect_begun()

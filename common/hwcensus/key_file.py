@@ -7,7 +7,6 @@ pin. Nothing is signed here: see `signature.py`.
 import base64
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hwcensus.errors import HwcensusError, Refused
 from hwcensus.guarded import BadMode, read_guarded
 from hwcensus.signature import key_id
+from hwcensus.whole_file import write_whole
 
 _END = b"-----END PRIVATE KEY-----"
 Keys = tuple[Ed25519PrivateKey, ...]
@@ -40,10 +40,10 @@ def load_or_make(path: Path) -> Keys:
     """The keys in `path`; one is made where there is no such file. Its public halves stand in `.pub` afterwards."""
     with _sole(path):
         if not path.exists():
-            _replace(path, _pem([Ed25519PrivateKey.generate()]), 0o600)
+            write_whole(path, _pem([Ed25519PrivateKey.generate()]))
         keys = load(path)
         if not (public := _public_file(path)).exists() or public.read_text() != public_lines(keys):
-            _replace(public, public_lines(keys).encode(), 0o644)
+            write_whole(public, public_lines(keys).encode(), 0o644)
         return keys
 
 
@@ -87,8 +87,8 @@ def _change(path: Path, before: Keys, after: Keys) -> Keys:
     with _sole(path):
         if _pem(load(path)) != _pem(before):
             raise Refused(f"{path} was changed by somebody else meanwhile", code="key-changed")
-        _replace(path, _pem(after), 0o600)
-        _replace(_public_file(path), public_lines(after).encode(), 0o644)
+        write_whole(path, _pem(after))
+        write_whole(_public_file(path), public_lines(after).encode(), 0o644)
     return after
 
 
@@ -126,14 +126,3 @@ def _sole(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(folder)
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """The file has this content afterwards, on disk, and at no time half of it, whatever the umask."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-        os.fchmod(stream.fileno(), mode)
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)

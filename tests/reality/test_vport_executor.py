@@ -22,8 +22,10 @@ from hwcensus_agent.commands.executors.executor import DeviceChanged
 from hwcensus_agent.commands.executors.vport import VportExecutor
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
+from hwcensus_agent.commands.keeper import Keeper
 from hwcensus_agent.commands.policy import DEFAULT, Policy
 from hwcensus_agent.commands.runner import Commands
+from hwcensus_agent.desired import Desired
 from hwcensus_agent.fc_ports import FcPort
 from hwcensus_agent.live import Live
 from hwcensus_agent.look import HostLook
@@ -74,27 +76,32 @@ class Agent:
     """The census and the commands of one agent over a folder with sys and spool; made anew it is the one after a
     crash."""
 
-    def __init__(self, folder: Path, kernel: NpivKernel, patience: float) -> None:
+    def __init__(self, folder: Path, kernel: NpivKernel, patience: float, policy: Policy) -> None:
         settings = CensusSettings(sysroot=str(kernel.root), coalesce_ms=1, coalesce_max_ms=1)
         self._spool = Spool(folder / "spool.db", limit=1 << 20, further_schema=inbox.SCHEMA)
         self._spool.connection.execute("PRAGMA synchronous=OFF")  # what dies here are objects, not the machine
         self._signer = Signer.load_or_make(folder / "key")
-        self.live = Live(settings, self._spool, HostLook(settings), "udev", lambda: None)
+        self.desired = Desired(folder / "desired.json", HOST)
+        look = HostLook(settings)
+        look.shows(self.desired.of)
+        self.live = Live(settings, self._spool, look, "udev", lambda: None)
         self._loop = asyncio.get_running_loop()
         kernel.tell = self._hear
         self.answers: list[Answer] = []
         self._answered = asyncio.Event()
         self.commands = Commands(
             guard=Guard(host=HOST, keys={key_id(self._signer.public): self._signer.public}, knows_stream=STREAM.__eq__),
-            policy=Policy(rules=(DEFAULT,)),
+            policy=policy,
             executors={"vport": VportExecutor(str(kernel.root))},
             binders={},
             census=self.live.census,
             transaction=self._spool.transaction,
             report=self._report,
             on_resync=lambda _: None,
+            desired=self.desired,
             patience=patience,
         )
+        self.keeper = Keeper(self.desired, str(kernel.root), self.commands.make_again)
 
     async def start(self) -> None:
         self.commands.expect_begun()
@@ -146,8 +153,12 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(kernel: NpivKernel, patience: float = LIMIT) -> AsyncIterator[Agent]:
-    made = Agent(kernel.root.parent, kernel, patience)
+async def agent(
+    kernel: NpivKernel,
+    patience: float = LIMIT,
+    policy: Policy = Policy(rules=(DEFAULT,)),  # noqa: B008 - frozen
+) -> AsyncIterator[Agent]:
+    made = Agent(kernel.root.parent, kernel, patience, policy)
     await made.start()
     yield made
     await made.stop()

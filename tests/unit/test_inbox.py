@@ -503,6 +503,7 @@ async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one
     "command, code",
     [
         (create("br0"), "not-allowed"),
+        (replace(create(), persistent=True), "not-persistent"),
         (create("old0"), "name-taken"),
         (create("hwc0-is-far-too-long"), "name-too-long"),
         (destroy(identity="net/place/virtual/net/hwc7"), "device-changed"),

@@ -7,7 +7,9 @@ import pytest
 
 from hwcensus.kafka import KafkaSettings
 from hwcensus_agent import publisher as module
-from hwcensus_agent.census import Census
+from hwcensus_agent.desired import Desired
+from hwcensus_agent.live import Live
+from hwcensus_agent.look import HostLook
 from hwcensus_agent.orders import Orders
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings, CommandSettings
@@ -35,5 +37,7 @@ async def test_hello_names_the_commands_partition_that_is_read_even_when_the_top
     spool = Spool(tmp_path / "spool.db", limit=1)
     settings = AgentSettings(commands=CommandSettings(policy=tmp_path / "none", keys=tmp_path / "none"))
     publisher = Publisher(settings.kafka, "host-1", spool)
-    orders = Orders(settings, "host-1", spool, Census({}), publisher)
+    live = Live(settings.census, spool, HostLook(settings.census), "udev", lambda: None)
+    desired = Desired(tmp_path / "desired.json", "host-1")
+    orders = Orders(settings, desired, spool=spool, live=live, publisher=publisher)
     assert {orders.partition(count) for count in (4, 64, 1000)} == {orders.partition(4)}

@@ -14,10 +14,12 @@ from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken
+from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken, Subject
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
-from hwcensus_agent.commands.policy import CREATE, DESTROY
+from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
+from hwcensus_agent.commands.wishes import NotKept, Wishes
+from hwcensus_agent.desired import Wish
 
 #: Seconds a device has to come online where that is required, unless the command's deadline is nearer.
 ONLINE_S = 60.0
@@ -31,11 +33,13 @@ class Creation:
 
     means: Means
     executors: Mapping[str, Executor]
+    wishes: Wishes
 
     async def may_create(self, command: Command) -> tuple[Executor, str]:
         """Who makes it, and the mark of what is there before. Changes nothing. Raises HwcensusError."""
         executor = self._creator(command)
         self.means.allow(CREATE, executor.creates, executor.subject(command))
+        self.wishes.of(command, executor)
         self.means.check_parent(command)
         return executor, await asyncio.to_thread(executor.check, command)
 
@@ -62,6 +66,9 @@ class Creation:
         return await self._ends_well(command, executor, mark, await self.means.seen(command))
 
     async def destroy(self, command: Command) -> Answer:
+        wish = self.wishes.absent(command)
+        if wish is not None and self.means.census.find(command.identity or "") is None:
+            return self._unwanted(command, wish)
         executor, target, mark = await self.may_destroy(command)
         self.means.begin(command, Intent(executor=executor.creates, target=target, mark=mark), [going(target)])
         await asyncio.to_thread(executor.destroy, target, mark)
@@ -105,6 +112,11 @@ class Creation:
             return not_seen(command, f"{text}; it was undone")
         health = await self._health(command, executor)
         if command.require is None or health is None or health.is_online:
+            try:
+                self.wishes.grant(self.wishes.of(command, executor))
+            except NotKept as error:
+                await self._undo(command, executor, mark, str(error))
+                raise
             told = None if health is None else health.text
             return Answer(command=command.id, state=SUCCEEDED, text=told, produced=produced)
         text = f"it did not come online: {health.text}"
@@ -131,9 +143,17 @@ class Creation:
 
     def _gone(self, command: Command, target: Target, seen: tuple[Produced, ...] | None) -> Answer:
         if seen is not None:
+            self.wishes.take_out(command)
             return Answer(command=command.id, state=SUCCEEDED)
         text = f"the kernel deleted {target.kernel_name}, but the census still has it after {self.means.patience} s"
         return not_seen(command, text)
+
+    def _unwanted(self, command: Command, wish: Wish) -> Answer:
+        """A port that was wanted, and is not there, is not wanted any more."""
+        self.means.allow(DESTROY, VPORT, Subject(name="", parent=wish.parent, wwpn=wish.wwpn))
+        self.wishes.take_out(command)
+        text = f"it was not there; it is not made again below {wish.parent}"
+        return Answer(command=command.id, state=SUCCEEDED, text=text)
 
     async def _settle_create(self, command: Command, executor: Executor, mark: str) -> Answer:
         was_created = await asyncio.to_thread(executor.was_created, command, mark)

@@ -24,7 +24,9 @@ from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
+from hwcensus_agent.desired import Desired
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Commands:
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
         report: Report,
         on_resync: Callable[[Command], None],
+        desired: Desired | None = None,
         patience: float = PATIENCE_S,
     ) -> None:
         """`transaction` opens one on the spool; `report` is called within one and puts the answer into the outbox."""
@@ -54,10 +57,13 @@ class Commands:
         means = Means(policy=policy, census=census, note=self._note, patience=patience)
         self._work = Work(
             means=means,
-            creation=Creation(means=means, executors=executors),
+            creation=Creation(means=means, executors=executors, wishes=Wishes(desired=desired)),
             binding=Binding(means=means, binders=binders),
         )
         self._woken = asyncio.Event()
+        #: Held by whatever touches the kernel, or the wishes.
+        self._turn = asyncio.Lock()
+        self._settled = asyncio.Event()
         self._told_again: set[str] = set()
 
     def receive(self, value: bytes, headers: Mapping[str, bytes], *, fresh: bool = False) -> None:
@@ -85,6 +91,7 @@ class Commands:
             begun = list(inbox.begun(connection))
         for one in begun:
             self._finish(await _answered(one.command, self._work.settle(one)))
+        self._settled.set()
         while True:
             self._woken.clear()
             with self._transaction() as connection:
@@ -95,7 +102,21 @@ class Commands:
                 text = "its turn came after its deadline"
                 self._finish(Answer(command=command.id, state=EXPIRED, code="expired", text=text))
             else:
-                self._finish(await _answered(command, self._work.carry_out(command)))
+                async with self._turn:
+                    self._finish(await _answered(command, self._work.carry_out(command)))
+
+    async def make_again(self, command: Command, is_wanted: Callable[[], bool]) -> Answer | None:
+        """Carries out a creation that ended well once, when its turn has come; answered to the caller alone.
+
+        None, and nothing done, where it is not wanted any more by then.
+        """
+        await self._settled.wait()
+        async with self._turn:
+            if not is_wanted():
+                return None
+            answer = await _answered(command, self._work.carry_out(command))
+            self._census.forget(command.id)
+            return answer
 
     def _refuse(self, answer: Answer, *, fresh: bool) -> None:
         with self._transaction() as connection:

@@ -8,7 +8,7 @@ import re
 
 from hwcensus.classes.scsihost import Fc, FcState, ScsiHost
 from hwcensus_agent.describe.description import Description
-from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name, unless
+from hwcensus_agent.describe.facts import Facts, first, hal, number_in_name, unless, worked_out
 from hwcensus_agent.describe.fc import above, adapter, attribute, class_folder, gigabits, known, made, physical, wwn
 from hwcensus_agent.host import HostView
 from hwcensus_agent.view import View
@@ -23,12 +23,14 @@ SCSI_HOST = Facts(
     proc_name=unless("(null)", attribute("scsi_host", "proc_name")),  # of a driver that gives none (uas, hv_storvsc)
 )
 
+_PORT_NAME = made(attribute("fc_host", "port_name"), wwn)
+
 #: Vports are counted by `fc_host`, before 2.6.24 by the `scsi_host` of lpfc. What the adapter is, each driver calls by
 #: names of its own: lpfc, qla2xxx, bfa; `fc_host` has it of drivers that register it in the fabric (FDMI).
 FC = Facts(
     Fc,
     wwnn=made(attribute("fc_host", "node_name"), wwn),
-    wwpn=made(attribute("fc_host", "port_name"), wwn),
+    wwpn=_PORT_NAME,
     vports_max=made(
         first(attribute("fc_host", "max_npiv_vports", physical), attribute("scsi_host", "max_npiv_vports", physical)),
         int,
@@ -56,6 +58,12 @@ FC = Facts(
     ),
 )
 
+
+@worked_out(sysfs="what this agent keeps for the adapter of this `fc_host/*/port_name` (`desired.json`)")
+def wanted(view: View, host: HostView) -> tuple[str, ...]:
+    return () if physical(view) is None else host.wanted(str(_PORT_NAME.read(view, host)))
+
+
 STATE = Facts(
     FcState,
     Fc,
@@ -70,6 +78,7 @@ STATE = Facts(
         int,
     ),
     vport=attribute("fc_vports", "vport_state", above("vport-")),
+    wanted=wanted,
 )
 
 

@@ -29,6 +29,7 @@ from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import VPORT, Policy, Refusal
 from hwcensus_agent.commands.runner import PATIENCE_S
+from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local import lookup, seen
@@ -60,7 +61,7 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     way = Way(settings.kafka.bootstrap_servers)
     work = Work(
         means=means,
-        creation=Creation(means=means, executors=executors(way, settings.census.sysroot)),
+        creation=Creation(means=means, executors=executors(way, settings.census.sysroot), wishes=Wishes(desired=None)),
         binding=Binding(means=means, binders=binders(way, settings.census.sysroot)),
     )
     try:

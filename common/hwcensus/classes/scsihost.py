@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hwcensus.device import Capability, State
-from hwcensus.fact import DECIMAL, NUMBER, TEXT, WWN, optional
+from hwcensus.fact import DECIMAL, NUMBER, TEXT, WWN, optional, repeated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,9 @@ class FcState(State):
     symbolic_name: str | None = optional("@symbolic_name", TEXT, doc="what the port is registered as in the fabric")
     vports: int | None = optional("@vports", NUMBER, doc="npiv_vports_inuse")
     vport: str | None = optional("@vport", TEXT, doc="vport_state, of a virtual port")
+    wanted: tuple[str, ...] = repeated(
+        "wanted", WWN, doc="WWPNs of the virtual ports that the host makes again at boot"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,121 @@
+"""Makes wanted virtual ports again that are not there: at the start, and when their adapter comes or comes online.
+
+A port that somebody takes away meanwhile is shown as absent, and left so until then: two that know better would fight
+for ever. Nothing is made where any port of this host has that WWPN.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lxml import etree
+
+from hwcensus.command import Command
+from hwcensus.instant import now
+from hwcensus.names import device_name
+from hwcensus_agent.commands.answer import SUCCEEDED, Answer
+from hwcensus_agent.commands.executors.vport import ONLINE
+from hwcensus_agent.desired import Desired, Wish
+from hwcensus_agent.fc_ports import FcPort, fc_ports
+from hwcensus_agent.sysfs import Unreadable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the adapters, whose states nothing announces.
+LOOK_S = 5.0
+#: Seconds until what was refused is tried again: doubled each time.
+FIRST_RETRY_S, LAST_RETRY_S = 5.0, 600.0
+
+#: Carries out a creation once more, if it is still wanted when its turn has come; None where not.
+Make = Callable[[Command, Callable[[], bool]], Awaitable[Answer | None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Try:
+    """When a port is to be made, and after how long again."""
+
+    at: float
+    retry: float = FIRST_RETRY_S
+    said: str = ""
+
+
+class Keeper:
+    """Keeps the wishes of one host."""
+
+    def __init__(self, desired: Desired, sysroot: str, make: Make) -> None:
+        self._desired, self._sysroot, self._make = desired, sysroot, make
+        #: Adapters that were online at the last look, by WWPN and the number that they had.
+        self._online: set[tuple[str, str]] = set()
+        self._tries: dict[str, _Try] = {}
+        self.woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Looks for ever; cancel it to stop."""
+        while True:
+            self.woken.clear()
+            await self.round()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.woken.wait(), LOOK_S if any(self._desired) else None)
+
+    async def round(self) -> None:
+        """One look, and what there is to make."""
+        if not any(self._desired):
+            return
+        try:
+            ports = await asyncio.to_thread(lambda: {port.wwpn: port for port in fc_ports(self._sysroot)})
+            online = await asyncio.to_thread(lambda: {_place(port) for port in ports.values() if _is_online(port)})
+        except Unreadable as error:
+            logger.debug("the adapters cannot be read now", extra={"why": str(error)})
+            return
+        came, self._online = online - self._online, online
+        for wish in tuple(self._desired):
+            parent = ports.get(wish.parent)
+            if parent is None or _place(parent) not in online or wish.wwpn in ports:
+                self._tries.pop(wish.wwpn, None)
+                continue
+            if _place(parent) in came:
+                self._tries[wish.wwpn] = _Try(at=self._time())
+            due = self._tries.get(wish.wwpn)
+            if due is not None and due.at <= self._time():
+                await self._try(wish, parent, due)
+
+    async def _try(self, wish: Wish, parent: FcPort, due: _Try) -> None:
+        answer = await self._make(_creation(wish, parent), lambda: self._desired.get(wish.wwpn) == wish)
+        if answer is None or answer.state == SUCCEEDED:
+            self._tries.pop(wish.wwpn, None)
+            if answer is not None:
+                facts = {"wwpn": wish.wwpn, "parent": parent.host, "command": wish.command, "how": answer.text}
+                logger.info("a wanted virtual port was made again", extra=facts)
+            return
+        why = f"{answer.code}: {answer.text}"
+        if why != due.said:
+            facts = {"wwpn": wish.wwpn, "parent": parent.host, "why": why}
+            logger.warning("a wanted virtual port cannot be made; tried again, ever more seldom", extra=facts)
+        self._tries[wish.wwpn] = _Try(at=self._time() + due.retry, retry=min(due.retry * 2, LAST_RETRY_S), said=why)
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _place(port: FcPort) -> tuple[str, str]:
+    return port.wwpn or "", port.host
+
+
+def _is_online(port: FcPort) -> bool:
+    return port.vport is None and port.state == ONLINE
+
+
+def _creation(wish: Wish, parent: FcPort) -> Command:
+    """The command that wanted the port, for the number that its adapter has now."""
+    device = etree.Element("device")
+    etree.SubElement(device, "parent", identity=f"scsi/wwpn/{wish.parent}").text = device_name("scsi", parent.host)
+    fc = etree.SubElement(etree.SubElement(device, "capability", type="scsihost"), "capability", type="fc")
+    etree.SubElement(fc, "address", wwnn=wish.wwnn, wwpn=wish.wwpn)
+    at = now()
+    return Command(
+        id=wish.command, host="", stream="", type="create", issued=at, expires=at + timedelta(hours=1),
+        by="", device=device,
+    )  # fmt: skip

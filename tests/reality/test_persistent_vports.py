@@ -1,0 +1,245 @@
+"""Virtual ports that are wanted at every boot: what a command notes, what is made again and what is not; on a kernel
+that is files and threads. After a real reboot: tests/lab/test_reboot.py."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hwcensus import codec, document
+from hwcensus.classes.scsihost import Fc, FcState
+from hwcensus.command import Command
+from hwcensus_agent.commands import creation, keeper
+from hwcensus_agent.commands.answer import Answer
+from hwcensus_agent.commands.inbox import Intent
+from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.desired import Wish
+from hwcensus_agent.fc_ports import FcPort
+from tests.reality.npiv_kernel import NpivKernel
+from tests.reality.test_vport_executor import ADAPTER, LIMIT, WWNN, WWPN, Agent, agent, create, destroy, online
+
+OTHER = "210000e08b9318a2"
+WISH = Wish(parent=ADAPTER, wwpn=WWPN, wwnn=WWNN, command="c1")
+PERSISTENT = replace(create(), persistent=True)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[NpivKernel]:
+    made = NpivKernel(tmp_path / "sys")
+    write = FcPort._write
+
+    def answered(port: FcPort, name: str, text: str) -> None:
+        write(port, name, text)
+        assert made.done.acquire(timeout=LIMIT)
+
+    monkeypatch.setattr(FcPort, "_write", answered)
+    yield made
+    made.close()
+
+
+def boots(kernel: NpivKernel) -> None:
+    """The host is started anew, and no virtual port is left; nobody hears it."""
+    kernel.tell = lambda action, syspath: None
+    for host in kernel.vports():
+        kernel.remove("host5", host)
+    kernel.written.clear()
+
+
+def port_state(kernel: NpivKernel, host: str, state: str) -> None:
+    (kernel.root / f"class/fc_host/{host}/port_state").write_text(f"{state}\n")
+
+
+def shown(ours: Agent) -> tuple[str, ...]:
+    """What the adapter in the census shows as wanted."""
+    adapter = ours.live.census.sight(f"scsi/wwpn/{ADAPTER}")
+    assert adapter is not None
+    host = codec.read_device(document.parse(adapter.xml)).capabilities[0]
+    return next(fc.state.wanted for fc in host.nested if isinstance(fc, Fc) and isinstance(fc.state, FcState))
+
+
+async def test_a_persistent_port_is_made_again_at_the_next_boot_as_the_doing_of_its_command(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        assert (await ours.answer(PERSISTENT)).state == "succeeded"
+        await ours.keeper.round()
+        assert kernel.written == [("vport_create", f"{WWPN}:{WWNN}")]
+        assert list(ours.desired) == [WISH]
+    boots(kernel)
+    async with agent(kernel) as ours:
+        assert shown(ours) == (WWPN,)
+        await ours.keeper.round()
+        assert kernel.written == [("vport_create", f"{WWPN}:{WWNN}")]
+        assert ours.told()[-1] == ("add", "scsi_host0", "c1")
+        assert ours.answers == []
+        await ours.keeper.round()
+        assert len(kernel.written) == 1
+
+
+async def test_without_persistent_nothing_is_made_again(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(create())
+    boots(kernel)
+    async with agent(kernel) as ours:
+        await ours.keeper.round()
+        assert kernel.written == []
+        assert shown(ours) == ()
+
+
+async def test_it_is_made_below_the_adapter_of_that_wwpn_whatever_its_number(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", OTHER)
+    kernel.adapter("host9", ADAPTER)
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        await ours.keeper.round()
+        assert [path.parent.parent.name for path in kernel.root.glob("devices/*/*/host*/vport-*/host0")] == ["host9"]
+
+
+async def test_it_waits_until_its_adapter_is_online(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER, state="Linkdown")
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        await ours.keeper.round()
+        assert kernel.written == []
+        port_state(kernel, "host5", "Online")
+        await ours.keeper.round()
+        assert len(kernel.vports()) == 1
+
+
+async def test_who_takes_it_away_by_hand_is_not_fought_with_until_the_adapter_comes_online_again(
+    kernel: NpivKernel,
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        await ours.keeper.round()
+        kernel.remove("host5", "host0")
+        await ours.keeper.round()
+        assert kernel.vports() == {}
+        assert list(ours.desired) == [WISH]
+        port_state(kernel, "host5", "Linkdown")
+        await ours.keeper.round()
+        port_state(kernel, "host5", "Online")
+        await ours.keeper.round()
+        assert len(kernel.vports()) == 1
+
+
+async def test_a_creation_that_fails_wants_nothing(kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creation, "ONLINE_S", 0)
+    kernel.adapter("host5", ADAPTER)
+    kernel.vport_state = "Linkdown"
+    async with agent(kernel) as ours:
+        assert (await ours.answer(online(PERSISTENT))).code == "not-online"
+        assert (await ours.answer(replace(PERSISTENT, id="c2", device=create(ADAPTER).device))).code == "wwn-in-use"
+        assert list(ours.desired) == []
+
+
+async def test_what_cannot_be_kept_is_undone(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        (kernel.root.parent / "desired.json").mkdir()
+        made = await ours.answer(PERSISTENT)
+        assert (made.state, made.code) == ("failed", "not-kept")
+        assert kernel.vports() == {}
+        assert list(ours.desired) == []
+
+
+@pytest.mark.parametrize("is_noted", [False, True])
+async def test_an_agent_that_died_before_the_end_was_noted_has_wanted_it_once(
+    kernel: NpivKernel, is_noted: bool
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        ours.begun(PERSISTENT, Intent(executor="vport"))
+        if is_noted:
+            ours.desired.add(WISH)
+    kernel.vport("host5", WWPN, WWNN)
+    async with agent(kernel) as ours:
+        assert (await ours.answer("c1")).state == "succeeded"
+        assert list(ours.desired) == [WISH]
+        await ours.keeper.round()
+        assert kernel.written == []
+
+
+async def test_what_a_destroy_took_away_before_the_agent_died_is_not_made_again(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        target = ours.live.census.find(f"scsi/wwpn/{WWPN}")
+        ours.begun(destroy(), Intent(executor="vport", target=target, mark=f"{WWPN}:{WWNN} vport-5:0-0 host0"))
+    boots(kernel)
+    async with agent(kernel) as ours:
+        await ours.keeper.round()  # its turn comes after what was begun
+        assert (await ours.answer("c2")).state == "succeeded"
+        assert (list(ours.desired), kernel.written) == ([], [])
+
+
+async def test_a_destroy_takes_the_wish_out(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        assert (await ours.answer(destroy())).state == "succeeded"
+        assert list(ours.desired) == []
+
+
+async def test_a_port_that_is_wanted_and_absent_is_destroyed_by_taking_the_wish_out(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER, state="Linkdown")
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        gone = await ours.answer(destroy(name="what-it-was-called"))
+        assert (gone.state, gone.text) == ("succeeded", f"it was not there; it is not made again below {ADAPTER}")
+        assert (list(ours.desired), kernel.written) == ([], [])
+        assert (await ours.answer(destroy(command_id="c3"))).code == "device-changed"
+
+
+@pytest.mark.parametrize("holder", ["another adapter's virtual port", "a physical port"])
+async def test_nothing_is_made_while_another_port_here_has_its_name(kernel: NpivKernel, holder: str) -> None:
+    kernel.adapter("host5", ADAPTER)
+    kernel.adapter("host6", WWPN if holder == "a physical port" else OTHER)
+    if holder != "a physical port":
+        kernel.vport("host6", WWPN, WWNN)
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        await ours.keeper.round()
+        assert kernel.written == []
+
+
+async def test_what_the_policy_allows_no_more_is_not_made_again(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel, policy=Policy()) as ours:
+        ours.desired.add(WISH)
+        await ours.keeper.round()
+        assert kernel.written == []
+
+
+async def test_what_the_kernel_refuses_is_tried_again_ever_more_seldom(
+    kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(keeper.Keeper, "_time", lambda _: clock[0])
+    kernel.adapter("host5", ADAPTER, room=10, inuse=10)
+    tried: list[float] = []
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        make = ours.commands.make_again
+
+        async def counted(command: Command, is_wanted: Callable[[], bool]) -> Answer | None:
+            tried.append(clock[0])
+            return await make(command, is_wanted)
+
+        ours.keeper._make = counted
+        for second in range(100):
+            clock[0] = second
+            await ours.keeper.round()
+    assert tried == [0, 5, 15, 35, 75]
+    assert [record.message for record in caplog.records].count(
+        "a wanted virtual port cannot be made; tried again, ever more seldom"
+    ) == 1
+
+
+async def test_a_wish_that_was_taken_out_while_its_turn_came_is_not_granted(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        assert await ours.commands.make_again(create(), lambda: ours.desired.get(WWPN) is not None) is None
+        assert kernel.written == []
