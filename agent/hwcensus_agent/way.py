@@ -98,8 +98,12 @@ class Way:
                     " and undone where that way is lost"
                 )
 
+    def at_stake(self, interfaces: Collection[str]) -> list[Broker]:
+        """The brokers that can be lost when these are touched."""
+        return self.answering() if self.carriers().keys() & set(interfaces) else []
+
     def answering(self) -> list[Broker]:
-        """The brokers that can be lost: those that answer now."""
+        """Those that answer now."""
         return [broker for broker in self.brokers() if broker.answers(self._attempt)]
 
     def lost(self, answered: Collection[Broker]) -> list[Broker]:

@@ -16,10 +16,11 @@ from hwcensus.command import Command
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import KernelRefused
+from hwcensus_agent.commands.executors.kept import Before
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
 from hwcensus_agent.rtnetlink import Link, LinkChange, LinkMonitor, NewLink, RouteSocket
 from hwcensus_agent.way import Broker, Way
-from tests.fixtures.far_broker import BEYOND, FAR, PORT, connect, far_broker, run
+from tests.fixtures.far_broker import BEYOND, FAR, PORT, attach, connect, far_broker, run
 from tests.reality.test_bridge_executor import answer_of, create, destroy, die_within, ip, link
 from tests.reality.test_rtnetlink import BUFFER, heard
 from tests.reality.test_sources_namespace import in_namespace
@@ -155,14 +156,15 @@ def as_a_network_daemon() -> Iterator[None]:
 
 
 @contextmanager
-def bridge_that_carries() -> Iterator[None]:
+def bridge_that_carries() -> Iterator[int]:
+    """Gives the far end."""
     ip("add hwc0 type bridge")
-    with far_broker():
+    with far_broker() as far:
         run("ip address flush dev v0")
         ip("set v0 master hwc0")
         connect("hwc0")
         with connected():
-            yield
+            yield far
 
 
 def forced(command: Command) -> Command:
@@ -259,6 +261,32 @@ def test_an_agent_killed_while_it_tried_how_things_are_without_a_bridge_brings_i
         assert found is not None
         assert not found.up
         assert answer_of(tmp_path, executor=BridgeExecutor(WAY)).code == "interrupted"
+        assert way_of("hwc0") == WHOLE
+
+
+@in_namespace
+def test_an_interface_that_went_with_its_device_and_came_back_gets_all_it_had() -> None:
+    with far_broker() as far:
+        with connected():
+            before = Before.of(WAY, ["v0"])
+        assert [str(broker) for broker in before.brokers] == [f"{FAR}:{PORT}"]
+        former = link("v0")
+        ip("del v0")
+        attach("v0", far)
+        Before.read(before.write()).give_back()
+        made = link("v0")
+        assert former is not None
+        assert made is not None
+        assert (made.index == former.index, way_of("v0")) == (False, WHOLE)
+
+
+@in_namespace
+def test_a_port_that_went_with_its_device_and_came_back_is_a_port_again() -> None:
+    with bridge_that_carries() as far:
+        before = Before.of(WAY, ["v0"])
+        ip("del v0")
+        attach("v0", far)
+        before.give_back()
         assert way_of("hwc0") == WHOLE
 
 

@@ -1,15 +1,17 @@
 """Which interfaces an interface is made of, and what addresses and routes the kernel may tell of."""
 
 import contextlib
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hwcensus_agent.netlink import ip
-from hwcensus_agent.netlink.frame import Malformed
+from hwcensus_agent.netlink.frame import Malformed, build_attributes
 from hwcensus_agent.netlink.link import Link
 from hwcensus_agent.way import stack
 from tests.unit.recorded_links import LINKS
@@ -67,6 +69,32 @@ def test_any_bytes_are_an_address_or_malformed(body: bytes) -> None:
 def test_any_bytes_are_a_route_or_malformed(body: bytes) -> None:
     with contextlib.suppress(Malformed):
         ip.parse_route(body)
+
+
+INDEX = st.integers(1, 2**31 - 1)
+#: Attributes of a route, but for the link it leaves by.
+OTHERS = st.dictionaries(st.sampled_from([1, 2, 5, 7, 8, 15]), st.binary(max_size=20))
+
+
+@given(INDEX, INDEX, OTHERS)
+def test_a_route_by_another_link_says_all_else_as_before(former: int, index: int, others: dict[int, bytes]) -> None:
+    header = ip.ROUTE.pack(2, 24, 0, 0, 254, 4, 253, 1, 0)
+    body = header + build_attributes(others | {4: struct.pack("=I", former)})
+    route = ip.parse_route(body)
+    assert route is not None
+    moved = route.at(index)
+    assert ip.parse_route(moved.body) == moved
+    assert (moved.index, moved.at(former)) == (index, route)
+
+
+@given(INDEX, INDEX, st.ip_addresses(v=4))
+def test_an_address_of_another_link_is_the_same_address(former: int, index: int, address: IPv4Address) -> None:
+    body = ip.ADDRESS.pack(2, 24, 0, 0, former) + build_attributes({2: address.packed})
+    found = ip.parse_address(body)
+    assert found is not None
+    moved = found.at(index)
+    assert (moved.text, moved.index, ip.parse_address(moved.body)) == (str(address), index, moved)
+    assert moved.at(former) == found
 
 
 @given(st.ip_addresses().map(str), st.booleans())

@@ -6,7 +6,8 @@ Only what keeping an interface's own, and finding the way to another host, takes
 import socket
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from hwcensus_agent.netlink.frame import Malformed, attributes, build_attributes, number
 
@@ -28,6 +29,12 @@ class Address:
     text: str
     body: bytes
 
+    def at(self, index: int) -> Self:
+        """The same of another link."""
+        family, length, flags, scope, _ = ADDRESS.unpack_from(self.body)
+        header = ADDRESS.pack(family, length, flags, scope, index)
+        return replace(self, index=index, body=header + self.body[ADDRESS.size :])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
@@ -36,6 +43,11 @@ class Route:
     index: int  # of that link
     scope: int
     body: bytes
+
+    def at(self, index: int) -> Self:
+        """The same by another link."""
+        said = attributes(self.body[ROUTE.size :]) | {RTA_LINK: struct.pack("=I", index)}
+        return replace(self, index=index, body=self.body[: ROUTE.size] + build_attributes(said))
 
 
 def parse_address(body: bytes) -> Address | None:

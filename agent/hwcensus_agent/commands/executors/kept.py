@@ -1,50 +1,81 @@
-"""What an interface has and may lose when it becomes a port or goes down: noted before, given back after.
+"""What an interface has and may lose when it becomes a port, goes down, or goes with its device for a while: noted
+before, given back after.
 
-The kernel keeps a port's IPv4 addresses; a bond takes it down, and with that go its routes and IPv6 addresses.
+The kernel keeps a port's IPv4 addresses; a bond takes it down, and with that go its routes and IPv6 addresses. What was
+on top of an interface that went is not made again.
 """
 
 import json
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Self
 
+from hwcensus_agent.commands.executors.executor import KernelRefused
 from hwcensus_agent.netlink import ip
 from hwcensus_agent.rtnetlink import Link, RouteSocket
-from hwcensus_agent.way import Broker
+from hwcensus_agent.way import Broker, Way
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that an interface has to come back with its device: drivers probe, and udev gives it its name.
+BACK_S = 10.0
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """One interface. Addresses and routes are the kernel's own messages, in hex."""
 
+    name: str
     index: int
     up: bool
+    master: str | None = None
     addresses: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, route: RouteSocket, link: Link) -> Self:
+    def of(cls, route: RouteSocket, link: Link, links: Collection[Link]) -> Self:
         """Raises OSError."""
-        addresses = [one.body.hex() for one in route.dump_addresses() if one.index == link.index]
-        routes = [one.body.hex() for one in ip.in_order(route.dump_routes()) if one.index == link.index]
-        return cls(index=link.index, up=link.up, addresses=tuple(addresses), routes=tuple(routes))
+        return cls(
+            name=link.name,
+            index=link.index,
+            up=link.up,
+            master=next((one.name for one in links if one.index == link.master), None),
+            addresses=tuple(one.body.hex() for one in route.dump_addresses() if one.index == link.index),
+            routes=tuple(one.body.hex() for one in ip.in_order(route.dump_routes()) if one.index == link.index),
+        )
 
     def give_back(self, route: RouteSocket) -> None:
-        """To an interface that was up and is nobody's port. Raises OSError where it does not come up."""
-        link = next((link for link in route.dump_links() if link.index == self.index), None)
-        if link is None or link.master is not None or not self.up:
+        """To the interface, or to the one that has its name now, unless it is another's port. Raises OSError where it
+        does not come up, or not to its master."""
+        links = self._links(route)
+        link = _it(self, links)
+        if link is None or link.master is not None:
             return
-        route.set_up(self.index, True)
-        lost = [ip.parse_address(bytes.fromhex(body)) for body in self.addresses]
-        for one in (*lost, *(ip.parse_route(bytes.fromhex(body)) for body in self.routes)):
+        master = next((one.index for one in links if one.name == self.master), None)
+        if master is not None:
+            route.set_master(link.index, master)
+        if not self.up:
+            return
+        route.set_up(link.index, True)
+        addresses = [ip.parse_address(bytes.fromhex(body)) for body in self.addresses]
+        for one in (*addresses, *(ip.parse_route(bytes.fromhex(body)) for body in self.routes)):
             try:
                 if one is not None:
-                    route.give_back(one)
+                    route.give_back(one.at(link.index))
             except OSError as error:  # the others are worth having all the same
                 logger.warning("%s did not get back what it had", link.name, extra={"why": str(error)})
+
+    def _links(self, route: RouteSocket) -> list[Link]:
+        """The links there are, as soon as it is one of them."""
+        until = time.monotonic() + BACK_S
+        while True:
+            links = route.dump_links()
+            if _it(self, links) is not None or time.monotonic() >= until:
+                return links
+            time.sleep(LOOK_S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +85,20 @@ class Before:
 
     kept: tuple[Kept, ...] = ()
     brokers: tuple[Broker, ...] = ()
+
+    @classmethod
+    def of(cls, way: Way, names: Collection[str]) -> Self:
+        """Of these interfaces. Raises KernelRefused."""
+        if not names:
+            return cls()
+        brokers = tuple(way.at_stake(names))
+        try:
+            with RouteSocket() as route:
+                links = route.dump_links()
+                kept = tuple(Kept.of(route, link, links) for link in links if link.name in names)
+        except OSError as error:
+            raise KernelRefused.by(error) from error
+        return cls(kept=kept, brokers=brokers)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -68,11 +113,20 @@ class Before:
         """Empty where there is nothing to note."""
         return json.dumps(asdict(self), separators=(",", ":")) if self.kept or self.brokers else ""
 
-    def give_back(self, route: RouteSocket) -> None:
-        """Raises OSError."""
-        for one in self.kept:
-            one.give_back(route)
+    def give_back(self) -> None:
+        """Raises KernelRefused."""
+        try:
+            with RouteSocket() as route:
+                for one in self.kept:
+                    one.give_back(route)
+        except OSError as error:
+            raise KernelRefused.by(error) from error
 
 
-def _kept(*, index: int, up: bool, addresses: Sequence[str], routes: Sequence[str]) -> Kept:
-    return Kept(index=index, up=up, addresses=tuple(addresses), routes=tuple(routes))
+def _it(kept: Kept, links: Collection[Link]) -> Link | None:
+    by_index = (link for link in links if link.index == kept.index)
+    return next(by_index, None) or next((link for link in links if link.name == kept.name), None)
+
+
+def _kept(*, addresses: Sequence[str], routes: Sequence[str], **rest: Any) -> Kept:
+    return Kept(addresses=tuple(addresses), routes=tuple(routes), **rest)

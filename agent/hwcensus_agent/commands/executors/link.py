@@ -15,9 +15,9 @@ from hwcensus.errors import Refused
 from hwcensus.names import device_name, told_apart
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
-from hwcensus_agent.commands.executors.kept import Before, Kept
+from hwcensus_agent.commands.executors.kept import Before
 from hwcensus_agent.rtnetlink import Link, NewLink, RouteSocket
-from hwcensus_agent.way import Broker, Way, WayLost
+from hwcensus_agent.way import Way, WayLost
 
 #: Kinds of links that end in a guest or a container.
 GUESTS = frozenset({"tun", "veth"})
@@ -58,19 +58,19 @@ class LinkExecutor:
     def check(self, command: Command) -> str:
         with _asking() as route:
             links = route.dump_links()
-            name = _name(command)
-            taken = next((link for link in links if link.name == name), None)
-            if taken is not None:
-                raise _taken(name, taken)
-            self.new_link(command, links)
-            joining = _ports(command, links)
-            by_index = {link.index: link.name for link in links}
-            for port in joining:
-                if port.master is not None:
-                    raise PortTaken(f"{port.name} is a port of {by_index.get(port.master, 'another')} already")
-            self._way.require_free([port.name for port in joining], force=command.force)
-            brokers = self._at_stake(joining)
-            return Before(kept=tuple(Kept.of(route, port) for port in joining), brokers=tuple(brokers)).write()
+        name = _name(command)
+        taken = next((link for link in links if link.name == name), None)
+        if taken is not None:
+            raise _taken(name, taken)
+        self.new_link(command, links)
+        joining = _ports(command, links)
+        by_index = {link.index: link.name for link in links}
+        for port in joining:
+            if port.master is not None:
+                raise PortTaken(f"{port.name} is a port of {by_index.get(port.master, 'another')} already")
+        names = [port.name for port in joining]
+        self._way.require_free(names, force=command.force)
+        return Before.of(self._way, names).write()
 
     def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
         return (Expectation(effect=Effect.ADD, subsystem="net", kernel_name=_name(command)),)
@@ -79,7 +79,7 @@ class LinkExecutor:
         with _asking() as route:
             links = route.dump_links()
             joining = _ports(command, links)
-            brokers = self._at_stake(joining)
+            brokers = self._way.at_stake([port.name for port in joining])
             made = self._make(route, command, self.new_link(command, links))
             for port in joining:
                 if port.up and self.creates == "bond":  # which takes no port that is up (bond_enslave())
@@ -105,7 +105,7 @@ class LinkExecutor:
             found = route.link_by_name(_name(command))
             if found is not None and self._is_made(found, command):
                 route.delete_link(found.index)
-            Before.read(mark).give_back(route)
+        Before.read(mark).give_back()
 
     def mark_of(self, target: Target) -> str | None:
         if target.subsystem != "net":
@@ -114,10 +114,9 @@ class LinkExecutor:
             found = route.link_by_name(target.kernel_name)
             if found is None or found.kind != self.creates:
                 return None
-            brokers = self._at_stake([found])
-            before = Before(kept=(Kept.of(route, found),), brokers=tuple(brokers)).write() if brokers else ""
+        before = Before.of(self._way, [found.name])
         # An index is not dealt twice between two starts of the host.
-        return f"{found.index} {before}".rstrip()
+        return f"{found.index} {before.write()}" if before.brokers else str(found.index)
 
     def subject_of(self, target: Target) -> Subject:
         return Subject(name=target.kernel_name)
@@ -152,8 +151,8 @@ class LinkExecutor:
             if found.index != index:
                 # Deleted and made anew by somebody, or the host was started anew.
                 return None
-            before.give_back(route)  # the agent stopped while it tried how things are without
-            return False
+        before.give_back()  # the agent stopped while it tried how things are without
+        return False
 
     def _make(self, route: RouteSocket, command: Command, new: NewLink) -> Link:
         try:
@@ -168,19 +167,13 @@ class LinkExecutor:
         ours = link.group == group_of(command.id) or link.alias == _alias(command)
         return link.name == _name(command) and link.kind == self.creates and ours
 
-    def _at_stake(self, links: Sequence[Link]) -> list[Broker]:
-        """The brokers that may be lost when these links are touched."""
-        if not links or not self._way.carriers().keys() & {link.name for link in links}:
-            return []
-        return self._way.answering()
-
     def _try_without(self, route: RouteSocket, link: Link, before: Before) -> None:
         """Down, a link carries nothing, as if it were gone; but it can come back with all it had."""
         route.set_up(link.index, False)
         try:
             self._way.require_still(before.brokers)
         except WayLost:
-            before.give_back(route)
+            before.give_back()
             raise
 
 

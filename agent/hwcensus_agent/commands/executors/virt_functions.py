@@ -6,7 +6,7 @@ The kernel knows only these two ways, none to some and some to none. A driver ma
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from hwcensus.command import Command
@@ -14,29 +14,30 @@ from hwcensus.creatable.virt_functions import wanted
 from hwcensus.errors import Refused
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, InUse, KernelRefused, Subject
+from hwcensus_agent.commands.executors.kept import Before
 from hwcensus_agent.commands.executors.pci_holders import function_holders
 from hwcensus_agent.sriov import PciFunction
-from hwcensus_agent.way import Broker, Way
+from hwcensus_agent.way import Way
 
 _PCI = "pci"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Before:
-    """How many there were, which functions come or go, and the brokers that answered, if their way leads over it."""
+class _Mark:
+    """How many there were, which functions come or go, and what those have that carry the way to Kafka."""
 
     number: int
     functions: tuple[str, ...]
-    brokers: tuple[Broker, ...] = ()
+    before: Before = Before()
 
     @classmethod
     def read(cls, mark: str) -> Self:
         noted = json.loads(mark)
-        brokers = tuple(Broker(**one) for one in noted["brokers"])
-        return cls(number=noted["number"], functions=tuple(noted["functions"]), brokers=brokers)
+        return cls(number=noted["number"], functions=tuple(noted["functions"]), before=Before.read(noted["before"]))
 
     def write(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        noted = {"number": self.number, "functions": self.functions, "before": self.before.write()}
+        return json.dumps(noted, separators=(",", ":"))
 
 
 class VirtFunctionsExecutor:
@@ -64,20 +65,21 @@ class VirtFunctionsExecutor:
                 f" none: order 0, then {number}",
                 code="vfs-in-use",
             )
-        brokers = self._free(function, going=present > number, force=command.force)
+        self._require_free(function, going=present > number, force=command.force)
         functions = _changing(function, present, number)
-        return _Before(number=present, functions=tuple(functions), brokers=tuple(brokers)).write()
+        before = Before.of(self._way, self._carriers(function))
+        return _Mark(number=present, functions=tuple(functions), before=before).write()
 
     def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
         effect = Effect.ADD if _wanted(command) else Effect.REMOVE
-        functions = _Before.read(mark).functions
+        functions = _Mark.read(mark).functions
         return tuple(Expectation(effect=effect, subsystem=_PCI, kernel_name=address) for address in functions)
 
     def create(self, command: Command) -> None:
         function, number = self._function(command), _wanted(command)
         if function.present == number:
             return
-        brokers = self._at_stake(function)
+        brokers = self._way.at_stake(self._carriers(function))
         _set(function, number)
         self._way.require_still(brokers)
 
@@ -91,17 +93,18 @@ class VirtFunctionsExecutor:
         function = self._find(command)
         if function is None:
             return None
-        return function.present == _wanted(command) and not self._way.lost(_Before.read(mark).brokers)
+        return function.present == _wanted(command) and not self._way.lost(_Mark.read(mark).before.brokers)
 
     def undo(self, command: Command, mark: str) -> None:
-        function, before = self._find(command), _Before.read(mark)
+        function, noted = self._find(command), _Mark.read(mark)
         # Any other number is somebody else's.
-        if function is None or function.present == before.number or function.present not in (0, _wanted(command)):
+        if function is None or function.present == noted.number or function.present not in (0, _wanted(command)):
             return
         if function.present:
             _set(function, 0)
-        if before.number:
-            _set(function, before.number)
+        if noted.number:
+            _set(function, noted.number)
+        noted.before.give_back()
 
     def mark_of(self, target: Target) -> str | None:
         """Raises Refused for a virtual function."""
@@ -135,23 +138,23 @@ class VirtFunctionsExecutor:
             raise Refused(f"there is no {_parent(command)} here", code="parent-unknown")
         return found
 
-    def _free(self, function: PciFunction, *, going: bool, force: bool | None) -> Sequence[Broker]:
-        """The brokers at stake. Raises CarriesKafka, InUse unless forced."""
+    def _require_free(self, function: PciFunction, *, going: bool, force: bool | None) -> None:
+        """Raises CarriesKafka, InUse unless forced."""
         leaving = function.functions() if going else {}
         for folder in (function.folder, *leaving.values()):
             self._way.require_free(self._way.below(folder), force=force)
         held = [] if force else [one for folder in leaving.values() for one in self._holders(folder)]
         if held:
             raise InUse("; ".join(dict.fromkeys(held)))  # a group may have several
-        return self._at_stake(function)
 
     def _holders(self, folder: str) -> tuple[str, ...]:
         root = os.path.realpath(self._sysroot)
         return function_holders(root, f"/sys{folder.removeprefix(root)}")
 
-    def _at_stake(self, function: PciFunction) -> list[Broker]:
-        folders = [function.folder, *function.functions().values()]
-        return self._way.answering() if any(self._way.below(folder) for folder in folders) else []
+    def _carriers(self, function: PciFunction) -> list[str]:
+        """Interfaces of the function, and of its virtual ones, that carry the way."""
+        folders = (function.folder, *function.functions().values())
+        return [name for folder in folders for name in self._way.below(folder)]
 
 
 def _changing(function: PciFunction, present: int, number: int) -> Sequence[str]:
