@@ -7,7 +7,7 @@ import pytest
 from hwcensus.errors import Refused
 from hwcensus.names import device_name
 from hwcensus_agent.commands.census_port import Target
-from hwcensus_agent.commands.executors import pci_binder
+from hwcensus_agent.commands.executors import pci_holders
 from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.pci_binder import PciBinder
 from hwcensus_agent.way import WayLost
@@ -208,7 +208,7 @@ async def test_a_function_below_which_a_disk_is_used_stays_unless_forced(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        pci_binder, "holders", lambda *asked: ("/dev/sda is mounted at /",) if FUNCTION.syspath in asked else ()
+        pci_holders, "holders", lambda *asked: ("/dev/sda is mounted at /",) if FUNCTION.syspath in asked else ()
     )
     (host.folder() / "sriov_numvfs").write_text("2\n")
     agent = host.agent()
@@ -230,7 +230,7 @@ async def test_a_function_whose_group_a_guest_has_is_not_taken_from_it_unless_fo
         )
         host.tree.link(f"dev/char/{number}", str(node.relative_to(host.tree.sys)))
     monkeypatch.setattr(
-        pci_binder, "open_in_processes", lambda nodes: [f"{node.path} is open in qemu" for node in nodes]
+        pci_holders, "open_in_processes", lambda nodes: [f"{node.path} is open in qemu" for node in nodes]
     )
     with pytest.raises(InUse, match=r"^/dev/vfio/7 is open in qemu$"):
         await agent.does(order("reattach", FUNCTION))

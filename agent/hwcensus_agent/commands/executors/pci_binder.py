@@ -11,21 +11,18 @@ from dataclasses import asdict, dataclass
 
 from hwcensus.command import Command
 from hwcensus.errors import Refused, UsageError
-from hwcensus_agent import modules, sysfs
+from hwcensus_agent import modules
 from hwcensus_agent.commands.census_port import BOUND, Effect, Expectation, Target
 from hwcensus_agent.commands.executors.binder import Moved
 from hwcensus_agent.commands.executors.drivers import SYS, Bus, read, write
 from hwcensus_agent.commands.executors.executor import DeviceChanged, KernelRefused
 from hwcensus_agent.commands.executors.guest_drivers import VFIO, holds_for_guests
+from hwcensus_agent.commands.executors.pci_holders import function_holders
 from hwcensus_agent.commands.executors.pci_obstacles import obstacles
 from hwcensus_agent.commands.policy import DETACH
-from hwcensus_agent.holders import holders, open_in_processes
-from hwcensus_agent.nodes import nodes_below
 from hwcensus_agent.way import Way
 
 _OVERRIDE = "driver_override"
-#: Where the files are that guests have open (Documentation/driver-api/vfio.rst).
-_VFIO_GROUPS = "/sys/devices/virtual/vfio"
 _DRIVER = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
@@ -67,14 +64,9 @@ class PciBinder:
         return json.dumps(asdict(held))
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
-        root, folder = self._bus.root, self._bus.folder(target)
-        group = sysfs.target(f"{folder}/iommu_group", root)
-        number = None if group is None else group.rpartition("/")[2]
-        # A guest has the whole group, and the kernel waits for it to let go.
-        guests = [] if number is None else open_in_processes(nodes_below(root, f"{_VFIO_GROUPS}/{number}"))
-        virtual = read(folder, "sriov_numvfs") or "0"
+        virtual = read(self._bus.folder(target), "sriov_numvfs") or "0"
         made = () if virtual == "0" else (f"{virtual} virtual functions of it are there and would go",)
-        return (*holders(root, target.syspath), *guests, *made)
+        return (*function_holders(self._bus.root, target.syspath), *made)
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
         return _with(target, None), _with(target, driver_for(command) if command.type == DETACH else BOUND)
