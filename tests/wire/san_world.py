@@ -68,8 +68,9 @@ def add_thing(
     now_ = {key: value for key, value in (state or {}).items() if value is not None}
     row: int = connection.execute(
         insert(tables.device).values(
-            host=host, identity=identity, present=True, name=name, facts=known, state=now_, xml=b"<device/>",
-            digest=bytes(32), state_hash=bytes(32), version=1, seq=1, first_seen=then, changed_at=then,
+            host=host, identity=identity, present=True, name=name, key=f"/sys/devices/x/{name}", facts=known,
+            state=now_, xml=b"<device/>", digest=bytes(32), state_hash=bytes(32), version=1, seq=1,
+            first_seen=then, changed_at=then,
         ).returning(tables.device.c.id)
     ).scalar_one()  # fmt: skip
     for type_ in types:

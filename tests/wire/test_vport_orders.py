@@ -76,6 +76,7 @@ def test_the_command_has_the_adapters_name_and_identity_and_both_names_of_the_po
     [
         ("<parent>scsi_host5</parent>", "scsi_host5"),
         (f"<parent>scsi/wwpn/{PORT5}</parent>", "scsi_host5"),
+        ("<parent>/sys/devices/x/scsi_host5</parent>", "scsi_host5"),
         (f'<parent wwpn="0x{PORT5.upper()}"/>', "scsi_host5"),
         (f'<parent wwnn="20{PORT5[2:]}" wwpn="{PORT5}"/>', "scsi_host5"),
         (f'<parent wwpn="{PORT5}">scsi_host5</parent>', "scsi_host5"),
@@ -94,6 +95,7 @@ def test_the_adapter_is_the_named_one_or_the_least_used(engine: Engine, parent: 
     "parent, code, says",
     [
         ("<parent>scsi_host99</parent>", "parent-unknown", "scsi_host99"),
+        ("<parent>/sys/devices/x/scsi_host9</parent>", "parent-unknown", "/sys/devices/x/scsi_host9"),
         ('<parent wwpn="210000e08b931899"/>', "parent-unknown", f"210000e08b931899; it has {PORT5}"),
         ("<parent>scsi_host0</parent>", "parent-not-fc", "scsi_host0 is no Fibre Channel port but scsihost"),
         ("<parent>scsi_host7</parent>", "parent-no-npiv", "scsi_host7 is itself a virtual port"),

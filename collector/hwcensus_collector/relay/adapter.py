@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from hwcensus.errors import Refused
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.device import Device, device_rows, to_devices
+from hwcensus_collector.inventory.filters import key_forms
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.relay.ready import ReadyHost, present_device
 from hwcensus_collector.wwns.life import WwnState
@@ -97,8 +98,10 @@ def _named(connection: Connection, host: ReadyHost, parent: etree._Element) -> A
 
 
 def _by_name(connection: Connection, host: ReadyHost, name: str) -> Device:
+    """By name or identity; by key too, as the proposal of 2008 has parents."""
+    keyed = [port for port in _ports(connection, host) if port.key in key_forms(name)] if name[0] == "/" else []
     try:
-        found = present_device(connection, host, name)
+        found = keyed[0] if keyed else present_device(connection, host, name)
     except Unknown as error:
         raise Unknown(f"parent: {error}", code="parent-unknown", nearest=error.nearest) from error
     except Refused as error:
