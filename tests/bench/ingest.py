@@ -1,6 +1,7 @@
 """`ingest-…`: change events from bytes to committed rows, beside the same rows written by nothing but SQL.
 
 Ours is what an ingest process does after Kafka: read, validate, hash, fold, store, one batch read ahead in a thread.
+The records have three forms (`ingest/form.py`); a recorded laptop of 119 devices has 42.
 The limit takes rows that are ready: COPY and set-based merges on PostgreSQL, executemany on SQLite, in as many
 transactions.
 """

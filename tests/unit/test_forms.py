@@ -135,6 +135,12 @@ def test_a_value_that_is_only_part_of_a_fact_makes_no_form() -> None:
     assert met(inch, inch).read(inch) is None
 
 
+@pytest.mark.parametrize("most, has", [(form.MOST_VALUES - 8, True), (form.MOST_VALUES, False)])
+def test_a_record_of_very_many_values_has_no_form(most: int, has: bool) -> None:
+    record = add(Device(name="n", devnode=tuple(f"/dev/{i}" for i in range(most))))
+    assert (met(record).read(record) is not None) is has
+
+
 def test_forms_beyond_what_is_kept_make_room_for_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(form, "MOST_FORMS", 2)
     forms = met(SPECIMENS[1])

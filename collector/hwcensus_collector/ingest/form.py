@@ -29,8 +29,10 @@ VALUE = re.compile(
     r"""([=>](?<! type=)(?<! format=)(?<! kind=)(?<! changed=)"?)(?!(?:yes|no)["<])"""
     r"""([!#-%'-;=?-~][ !#-%'-;=?-~]*)(?=["<])"""
 )
-#: Values in one record, and forms; then all are learned anew.
-MOST_VALUES, MOST_FORMS = 1000, 2000
+#: Bytes and values of a record that may have a form.
+MOST_BYTES, MOST_VALUES = 16 * 1024, 200
+#: Forms that are kept; then all are learned anew.
+MOST_FORMS = 2000
 #: The pattern of an attribute that has none, and for which therefore no value stands.
 NEVER = "(?!)"
 
@@ -49,7 +51,8 @@ class Forms:
     """The forms met lately. One that is met again is learned."""
 
     def __init__(self) -> None:
-        self._met: set[Pieces] = set()
+        #: Hashes of what was met once.
+        self._met: set[int] = set()
         self._forms: dict[Pieces, Form | None] = {}
 
     def read_all(self, messages: Sequence[Message]) -> list[Known | None]:
@@ -58,7 +61,7 @@ class Forms:
 
     def read(self, raw: bytes) -> Known | None:
         """What the record says, if it has a form that is known and nothing is wrong with it."""
-        if not raw.startswith(BEGINNINGS) or len(raw) > document.MAX_TEXT:
+        if not raw.startswith(BEGINNINGS) or len(raw) > MOST_BYTES:
             return None
         try:
             pieces = VALUE.split(raw.decode())
@@ -67,17 +70,19 @@ class Forms:
             form = self._forms.get(tuple(pieces))
             if form is not None:
                 return form.fill(values)
-            self._meet(raw, tuple(pieces))
+            if len(values) <= MOST_VALUES:
+                self._meet(raw, tuple(pieces))
         except (UnicodeDecodeError, InvalidDocument):
             pass
         return None
 
     def _meet(self, raw: bytes, pieces: Pieces) -> None:
-        if pieces not in self._met:
+        seen = hash(pieces)
+        if seen not in self._met:
             if len(self._met) == MOST_FORMS:
                 self._met.clear()
                 self._forms.clear()
-            self._met.add(pieces)
+            self._met.add(seen)
         elif pieces not in self._forms:
             self._forms[pieces] = None
             self._forms[pieces] = learn(raw, pieces)
@@ -141,8 +146,6 @@ def learn(raw: bytes, pieces: Pieces) -> Form | None:
     Raises InvalidDocument for a record that is not accepted.
     """
     read_event(raw)
-    if len(pieces) // 2 > MOST_VALUES:
-        return None
     numbers = _Numbers(len(pieces) // 2)
     root = document.parse(numbers.between(pieces))
     event, device = TOLD[str(root.get("type"))], root[0]
