@@ -71,44 +71,46 @@ def test_the_command_has_the_adapters_name_and_identity_and_both_names_of_the_po
     assert (list(given), given["wwpn"]) == (["wwnn", "wwpn"], "20000000c9831b9f")
 
 
-@pytest.mark.parametrize(
-    "parent, adapter",
-    [
-        ("<parent>scsi_host5</parent>", "scsi_host5"),
-        (f"<parent>scsi/wwpn/{PORT5}</parent>", "scsi_host5"),
-        ("<parent>/sys/devices/x/scsi_host5</parent>", "scsi_host5"),
-        (f'<parent wwpn="0x{PORT5.upper()}"/>', "scsi_host5"),
-        (f'<parent wwnn="20{PORT5[2:]}" wwpn="{PORT5}"/>', "scsi_host5"),
-        (f'<parent wwpn="{PORT5}">scsi_host5</parent>', "scsi_host5"),
-        (f'<parent identity="scsi/wwpn/{PORT5}">scsi_host5</parent>', "scsi_host5"),
-        (f'<parent fabric_wwn="{FABRIC}"/>', "scsi_host6"),
-        ("", "scsi_host6"),
-    ],
+#: What stands in the document, and the adapter that is meant.
+MEANT = (
+    ("<parent>scsi_host5</parent>", "scsi_host5"),
+    (f"<parent>scsi/wwpn/{PORT5}</parent>", "scsi_host5"),
+    ("<parent>/sys/devices/x/scsi_host5</parent>", "scsi_host5"),
+    (f'<parent wwpn="0x{PORT5.upper()}"/>', "scsi_host5"),
+    (f'<parent wwnn="20{PORT5[2:]}" wwpn="{PORT5}"/>', "scsi_host5"),
+    (f'<parent wwpn="{PORT5}">scsi_host5</parent>', "scsi_host5"),
+    (f'<parent identity="scsi/wwpn/{PORT5}">scsi_host5</parent>', "scsi_host5"),
+    (f'<parent fabric_wwn="{FABRIC}"/>', "scsi_host6"),
+    ("", "scsi_host6"),
 )
-def test_the_adapter_is_the_named_one_or_the_least_used(engine: Engine, parent: str, adapter: str) -> None:
-    device = body(engine, order(engine, vport(parent=parent)).id).device
-    assert device is not None
-    assert device.findtext("parent") == adapter
 
 
-@pytest.mark.parametrize(
-    "parent, code, says",
-    [
-        ("<parent>scsi_host99</parent>", "parent-unknown", "scsi_host99"),
-        ("<parent>/sys/devices/x/scsi_host9</parent>", "parent-unknown", "/sys/devices/x/scsi_host9"),
-        ('<parent wwpn="210000e08b931899"/>', "parent-unknown", f"210000e08b931899; it has {PORT5}"),
-        ("<parent>scsi_host0</parent>", "parent-not-fc", "scsi_host0 is no Fibre Channel port but scsihost"),
-        ("<parent>scsi_host7</parent>", "parent-no-npiv", "scsi_host7 is itself a virtual port"),
-        (f'<parent wwpn="{VIRTUAL}"/>', "parent-no-npiv", "scsi_host7"),
-        (f'<parent wwpn="{PORT6}">scsi_host5</parent>', "device-changed", f"has wwpn {PORT5}, not {PORT6}"),
-        (f'<parent wwnn="2000000000000001" wwpn="{PORT5}"/>', "device-changed", "not 2000000000000001"),
-        ('<parent identity="scsi/wwpn/1">scsi_host5</parent>', "device-changed", "identity"),
-        ('<parent fabric_wwn="1000c0ffee0000fb"/>', "no-parent", f"scsi_host5 is in fabric {FABRIC}, not in"),
-    ],
+def test_the_adapter_is_the_named_one_or_the_least_used(engine: Engine) -> None:
+    for parent, adapter in MEANT:
+        device = body(engine, order(engine, vport(parent=parent)).id).device
+        assert device is not None
+        assert (parent, device.findtext("parent")) == (parent, adapter)
+
+
+#: What stands in the document; code and text of the refusal.
+NOT_MEANT = (
+    ("<parent>scsi_host99</parent>", "parent-unknown", "scsi_host99"),
+    ("<parent>/sys/devices/x/scsi_host9</parent>", "parent-unknown", "/sys/devices/x/scsi_host9"),
+    ('<parent wwpn="210000e08b931899"/>', "parent-unknown", f"210000e08b931899; it has {PORT5}"),
+    ("<parent>scsi_host0</parent>", "parent-not-fc", "scsi_host0 is no Fibre Channel port but scsihost"),
+    ("<parent>scsi_host7</parent>", "parent-no-npiv", "scsi_host7 is itself a virtual port"),
+    (f'<parent wwpn="{VIRTUAL}"/>', "parent-no-npiv", "scsi_host7"),
+    (f'<parent wwpn="{PORT6}">scsi_host5</parent>', "device-changed", f"has wwpn {PORT5}, not {PORT6}"),
+    (f'<parent wwnn="2000000000000001" wwpn="{PORT5}"/>', "device-changed", "not 2000000000000001"),
+    ('<parent identity="scsi/wwpn/1">scsi_host5</parent>', "device-changed", "identity"),
+    ('<parent fabric_wwn="1000c0ffee0000fb"/>', "no-parent", f"scsi_host5 is in fabric {FABRIC}, not in"),
 )  # fmt: skip
-def test_an_adapter_that_cannot_be_meant_is_refused(engine: Engine, parent: str, code: str, says: str) -> None:
-    error = refused(engine, vport(parent=parent))
-    assert (error.code, says in error.message) == (code, True), error.message
+
+
+def test_an_adapter_that_cannot_be_meant_is_refused(engine: Engine) -> None:
+    for parent, code, says in NOT_MEANT:
+        error = refused(engine, vport(parent=parent))
+        assert (error.code, says in error.message) == (code, True), error.message
 
 
 def test_full_is_a_matter_of_numbers(engine: Engine) -> None:
@@ -173,12 +175,12 @@ def test_a_host_without_fibre_channel_says_so(engine: Engine) -> None:
     assert (error.code, "it has no Fibre Channel port" in error.message) == ("no-parent", True)
 
 
-@pytest.mark.parametrize(
-    "more, code",
-    [({"require": "online"}, "bad-require"), ({"persistent": True}, "bad-persistent"), ({"pool": "a"}, "bad-pool")],
-)
-def test_only_ports_are_waited_for_kept_and_named(engine: Engine, more: dict[str, object], code: str) -> None:
-    assert refused(engine, bridge(), **more).code == code
+def test_only_ports_are_waited_for_kept_and_named(engine: Engine) -> None:
+    asked: tuple[tuple[dict[str, object], str], ...] = (
+        ({"require": "online"}, "bad-require"), ({"persistent": True}, "bad-persistent"), ({"pool": "a"}, "bad-pool"),
+    )  # fmt: skip
+    for more, code in asked:
+        assert refused(engine, bridge(), **more).code == code
 
 
 def test_a_virtual_port_can_be_destroyed_and_a_physical_one_not(engine: Engine) -> None:

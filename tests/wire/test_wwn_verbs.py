@@ -66,29 +66,28 @@ def test_a_pool_is_added_listed_and_removed(engine: Engine, wwn: Verb) -> None:
     assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn-pool.remove", "prod")]
 
 
-@pytest.mark.parametrize(
-    "words, exit_code, code",
-    [
-        (("pool", "add", "a b", FIRST, LAST), 2, "bad-name"),
-        (("pool", "add", "x", FIRST, "2000"), 1, "bad-wwn"),
-        (("pool", "add", "x", "3000000000000000", "30000000000000ff"), 1, "wrong-naa"),
-        (("pool", "add", "x", LAST, FIRST), 2, "bad-range"),
-        (("pool", "add", "x", FIRST, "5000000000000000"), 2, "bad-range"),
-        (("pool", "add", "prod", "2000000000000000", "20000000000000ff"), 4, "pool-exists"),
-        (("pool", "add", "x", "2000000000000000", FIRST), 4, "pool-overlaps"),
-        (("pool", "remove", "x"), 3, "pool-unknown"),
-        (("list", "--pool", "x"), 3, "pool-unknown"),
-        (("list", "--state", "free"), 2, "unknown-state"),
-        (("release", FIRST), 3, "unknown-wwn"),
-        (("release", "12"), 1, "bad-wwn"),
-    ],
+#: Words, exit code and code of what is refused.
+WRONG = (
+    (("pool", "add", "a b", FIRST, LAST), 2, "bad-name"),
+    (("pool", "add", "x", FIRST, "2000"), 1, "bad-wwn"),
+    (("pool", "add", "x", "3000000000000000", "30000000000000ff"), 1, "wrong-naa"),
+    (("pool", "add", "x", LAST, FIRST), 2, "bad-range"),
+    (("pool", "add", "x", FIRST, "5000000000000000"), 2, "bad-range"),
+    (("pool", "add", "prod", "2000000000000000", "20000000000000ff"), 4, "pool-exists"),
+    (("pool", "add", "x", "2000000000000000", FIRST), 4, "pool-overlaps"),
+    (("pool", "remove", "x"), 3, "pool-unknown"),
+    (("list", "--pool", "x"), 3, "pool-unknown"),
+    (("list", "--state", "free"), 2, "unknown-state"),
+    (("release", FIRST), 3, "unknown-wwn"),
+    (("release", "12"), 1, "bad-wwn"),
 )  # fmt: skip
-def test_what_is_wrong_is_refused_and_not_audited(
-    engine: Engine, wwn: Verb, words: tuple[str, ...], exit_code: int, code: str
-) -> None:
+
+
+def test_what_is_wrong_is_refused_and_not_audited(engine: Engine, wwn: Verb) -> None:
     wwn("pool", "add", "prod", FIRST, LAST)
-    ended, lines, error = wwn(*words)
-    assert (ended, lines, f": {code}: " in error) == (exit_code, [], True), error
+    for words, exit_code, code in WRONG:
+        ended, lines, error = wwn(*words)
+        assert (words, ended, lines, f": {code}: " in error) == (words, exit_code, [], True), error
     assert actions(engine) == [("wwn-pool.add", "prod")]
 
 
