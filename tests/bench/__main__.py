@@ -16,6 +16,7 @@ from tests.bench.figure import Figure
 BENCHES: dict[str, tuple[str, str]] = {
     "enumerate": ("tests.bench.enumerate", "enumerate_figure"),
     "enumerate-lab": ("tests.bench.lab", "enumerate_lab"),
+    "commands": ("tests.bench.commands", "commands_figure"),
     "latency": ("tests.bench.latency", "latency_figure"),
     "ingest-postgresql": ("tests.bench.ingest", "ingest_postgresql"),
     "ingest-sqlite": ("tests.bench.ingest", "ingest_sqlite"),

@@ -20,10 +20,13 @@ from hwcensus.topics import partition_of
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay import outbox
+from hwcensus_collector.relay.batch import Order, queue_batch
+from hwcensus_collector.relay.queue import Request
+from hwcensus_collector.relay.results import ResultStep, record_results
 from hwcensus_collector.relay.run import run_relay
 from hwcensus_collector.settings import CollectorSettings, CommandSettings, RelaySettings
 from tests.fixtures.kafka import Kafka, Topics, free_port
-from tests.wire.relay_world import HOST, add_host, audited, command, database, queue, set_host, states
+from tests.wire.relay_world import HOST, add_host, audited, bridge, command, database, queue, set_host, states
 
 LIMIT = 40.0
 
@@ -162,6 +165,35 @@ async def test_a_host_that_cannot_be_commanded_now_holds_up_nobody_else(world: W
         assert command(world.engine, held.id).state == "queued"
         set_host(world.engine, conflict=None, commands_partition=1)
         await until(lambda: command(world.engine, held.id).state == "dispatched")
+
+
+async def test_a_batch_leaves_bit_by_bit_and_stops_at_its_failures(world: World) -> None:
+    hosts = ("h1", "h2", "h3")
+
+    def ordered() -> list[str]:
+        with writing(world.engine) as connection:
+            for host in hosts:
+                add_host(connection, host, name=host, commands_partition=2)
+            order = Order(hosts=hosts, wanted="", document=bridge(), at_once=1, stop_after=1)
+            asked = Request(actor="alice", door="api", idempotency_key=None, expires_in=None)
+            queue_batch(connection, world.settings.commands, order, asked)
+            return list(connection.execute(select(tables.command.c.id).order_by(tables.command.c.number)).scalars())
+
+    def tell(number: int, state: str) -> None:
+        with writing(world.engine) as connection:
+            step = ResultStep(command=ids[number], host=hosts[number], state=state, at=now())
+            record_results(connection, [step])
+
+    ids = await asyncio.to_thread(ordered)
+    async with relaying(world):
+        await until(lambda: command(world.engine, ids[0]).state == "dispatched")
+        assert command(world.engine, ids[1]).state == "queued"
+        await asyncio.to_thread(tell, 0, "succeeded")
+        await until(lambda: command(world.engine, ids[1]).state == "dispatched")
+        await asyncio.to_thread(tell, 1, "failed")
+        await until(lambda: command(world.engine, ids[2]).state == "cancelled")
+    assert await end_of(world, 2) == 2
+    assert command(world.engine, ids[2]).code == "batch-stopped"
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
