@@ -442,6 +442,18 @@ def test_virtual_ports_are_listed_with_what_is_behind_them(hwcensus: Run, san: W
     assert hwcensus("vhba", "list", "web17").stderr == "hwcensus: no vhbas\n"
 
 
+def test_what_a_host_wants_and_has_not_is_listed_too(hwcensus: Run, san: World) -> None:
+    wanted = "<wanted>50014380186b2a01</wanted><wanted>50014380186b2a05</wanted>"
+    state = f'<state port="Online">{wanted}</state>'
+    xml = hba().replace("</capability></capability>", f"{state}</capability></capability>")
+    san.tell("a2", xml, after(hours=1), kind="state")
+    here, absent = json.loads(hwcensus("vhba", "list", "db7", "-o", "json").stdout)
+    assert (here["wwpn"], here["persistent"], here["vport"]) == ("50014380186b2a01", True, "Active")
+    assert (absent["wwpn"], absent["persistent"], absent["vport"]) == ("50014380186b2a05", True, "absent")
+    assert (absent["name"], absent["parent"]) == (None, "scsi_host5")
+    assert "persistent" in hwcensus("vhba", "list").stdout
+
+
 def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_shown(
     url: str, hwcensus: Run, san: World
 ) -> None:
