@@ -452,6 +452,9 @@ def test_what_a_host_wants_and_has_not_is_listed_too(hwcensus: Run, san: World) 
     assert (absent["wwpn"], absent["persistent"], absent["vport"]) == ("50014380186b2a05", True, "absent")
     assert (absent["name"], absent["parent"]) == (None, "scsi_host5")
     assert "persistent" in hwcensus("vhba", "list").stdout
+    assert hwcensus("vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:05", "--yes").returncode == 0
+    (told,) = json.loads(hwcensus("command", "list", "-o", "json").stdout)
+    assert (told["type"], told["identity"], told["subject"]) == ("destroy", "scsi/wwpn/50014380186b2a05", "vport")
 
 
 def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_shown(

@@ -16,7 +16,7 @@ from hwcensus_collector.inventory.device import Device, device_rows, to_devices
 from hwcensus_collector.inventory.filters import key_forms
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.relay.ready import ReadyHost, present_device
-from hwcensus_collector.wwns.life import WwnState
+from hwcensus_collector.wwns.life import IDENTITY, WwnState
 
 #: The fact that a virtual port has and an adapter has not.
 VIRTUAL = "fc.vport.parent_wwpn"
@@ -60,6 +60,17 @@ def require_virtual(target: Device) -> None:
     """Whether a device may be destroyed as far as Fibre Channel goes. Raises Refused (`physical-port`)."""
     if "fc" in target.capabilities and VIRTUAL not in target.facts:
         raise Refused(f"{target.name} is a physical port, which no command can destroy", code="physical-port")
+
+
+def unmade_port(connection: Connection, host: ReadyHost, identity: str) -> str | None:
+    """The WWPN of the port of this identity where the host is to make it again at boot, and it is not there: destroying
+    it takes back the wish."""
+    wwpn = identity.removeprefix(IDENTITY)
+    ports = _ports(connection, host) if wwpn != identity else []
+    if any(port.identity == identity for port in ports):
+        return None
+    wanted = (port.state.get("fc.wanted") for port in ports)
+    return wwpn if any(isinstance(wwpns, list) and wwpn in wwpns for wwpns in wanted) else None
 
 
 def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Element, *, online: bool) -> Adapter:

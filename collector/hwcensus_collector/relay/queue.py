@@ -17,7 +17,7 @@ from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory import commands as inventory
 from hwcensus_collector.inventory.device import Device
-from hwcensus_collector.relay.adapter import VIRTUAL, require_virtual
+from hwcensus_collector.relay.adapter import VIRTUAL, require_virtual, unmade_port
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.relay.ready import (
     ReadyHost,
@@ -110,25 +110,25 @@ def queue_order(
     driver: str | None = None,
 ) -> inventory.Command:
     """Queues what is done to a device that is there, by name or identity: `destroy`, `detach` (to `driver`) or
-    `reattach`. Raises as `queue_create` does, and what `present_device`, `require_virtual` and `require_detachable`
-    raise."""
+    `reattach`; a port that its host wants at every boot can be destroyed without being there.
+
+    Raises as `queue_create` does, and what `present_device`, `require_virtual` and `require_detachable` raise.
+    """
     digest = digest_of(type_, host, device, str(force), str(driver), str(request.expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
+    command = replace(_command(ready, settings, type_, request), force=force or None, driver=driver)
+    unmade = unmade_port(connection, ready, device) if type_ == "destroy" else None
+    if unmade is not None:
+        return _queue(connection, replace(command, identity=device, name=unmade), "vport", request, digest)
     target = present_device(connection, ready, device)
     if type_ == "destroy":
         require_virtual(target)
     else:
         require_detachable(target, driver, force=force or type_ == "reattach")
-    command = replace(
-        _command(ready, settings, type_, request),
-        identity=target.identity,
-        name=target.name,
-        force=force or None,
-        driver=driver,
-    )
+    command = replace(command, identity=target.identity, name=target.name)
     return _queue(connection, command, _subject(target, type_), request, digest)
 
 

@@ -46,6 +46,11 @@ def virtual_port(client: Client, host: Host, wwpn: str) -> Device:
     raise NotFound(f"{host.name} has no virtual port {wwpn}; it has {there}", code="unknown-device")
 
 
+def is_absent(client: Client, host: Host, wwpn: str) -> bool:
+    """Whether the host wants a port of this WWPN and has it not."""
+    return any(port.wwpn == wwpn and port.name is None for port in ports(client, host.id))
+
+
 def is_virtual(device: Device) -> bool:
     return "fc.vport.parent_wwpn" in device.facts
 

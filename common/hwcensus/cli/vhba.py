@@ -10,8 +10,8 @@ from hwcensus.cli.create import add_creation, asked
 from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.output import write_rows
 from hwcensus.cli.parser import Parser, add_output, add_url, connect
-from hwcensus.cli.target import add_consent, order
-from hwcensus.client import Client
+from hwcensus.cli.target import add_consent, confirm, order, require_person
+from hwcensus.client import Client, Host
 from hwcensus.errors import InvalidDocument
 from hwcensus.wwn import read_wwn
 
@@ -95,10 +95,20 @@ def _add_destroy(action: argparse.ArgumentParser) -> None:
 
 def _destroy(client: Client, arguments: argparse.Namespace) -> int:
     host = client.host(arguments.host)
-    wwpn = read_wwn(arguments.port, "WWPN") if _is_wwn(arguments.port) else None
-    device = host.lookup_by_name(arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
     key = order_key(arguments)
+    wwpn = read_wwn(arguments.port, "WWPN") if _is_wwn(arguments.port) else None
+    if wwpn is not None and npiv.is_absent(client, host, wwpn):
+        return _unwant(host, wwpn, key, arguments)
+    device = host.lookup_by_name(arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
     return order(arguments, host, device, lambda: device.destroy(force=arguments.force, idempotency_key=key))
+
+
+def _unwant(host: Host, wwpn: str, key: str, arguments: argparse.Namespace) -> int:
+    """Of a port that is wanted at every boot and not there."""
+    if not arguments.yes:
+        require_person()
+        confirm(f"{wwpn} is not on {host.name} now; no longer make it at boot?")
+    return finish(host.destroy_port(wwpn, idempotency_key=key), arguments)
 
 
 #: What can be done with virtual ports: a new action is a line here.
