@@ -291,6 +291,18 @@ def test_a_port_that_went_with_its_device_and_came_back_is_a_port_again() -> Non
 
 
 @in_namespace
+def test_after_another_start_of_the_host_nothing_is_given_back() -> None:
+    with far_broker():
+        before = Before.of(WAY, ["v0"])
+        run("ip route del default")
+        replace(before, boot="another").give_back()
+        with RouteSocket() as route:
+            assert route.link_towards(BEYOND) is None
+        before.give_back()
+        assert way_of("v0") == WHOLE
+
+
+@in_namespace
 def test_a_kernel_without_vlans_or_bonds_says_so_itself() -> None:
     ip("add i0 type ifb")
     vlan = of(create(), "vlan", "<id>7</id><lower>net_i0</lower>")

@@ -103,7 +103,7 @@ class DriverCore:
 
 
 class FakeWay(Way):
-    """The way to Kafka over these devices: while they have a driver."""
+    """The way to Kafka over these devices: by an interface that there is not, so that nothing is given back."""
 
     def __init__(self, *syspaths: str) -> None:
         super().__init__([], limit=0)
@@ -111,7 +111,7 @@ class FakeWay(Way):
         self.is_lost = False
 
     def carriers(self) -> dict[str, Broker]:
-        return {"eth0": KAFKA} if self._syspaths else {}
+        return {"hwcway0": KAFKA} if self._syspaths else {}
 
     def below(self, syspath: str) -> dict[str, Broker]:
         return self.carriers() if syspath in self._syspaths else {}

@@ -10,6 +10,7 @@ from hwcensus_agent.commands.census_port import Target
 from hwcensus_agent.commands.executors import pci_holders
 from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.pci_binder import PciBinder
+from hwcensus_agent.commands.executors.way_keeper import WayKeeper
 from hwcensus_agent.way import WayLost
 from tests.unit.driver_core import Agent, DriverCore, FakeWay, Killed, order
 from tests.unit.sysfs_tree import Tree
@@ -42,8 +43,8 @@ class Host:
             self.tree.link(f"{path}/driver", f"bus/pci/drivers/{driver}")
             self.kernel.wants[address] = driver
 
-    def binder(self) -> PciBinder:
-        return PciBinder(self.way, str(self.tree.sys))
+    def binder(self) -> WayKeeper:
+        return WayKeeper(PciBinder(str(self.tree.sys)), self.way)
 
     def agent(self) -> Agent:
         return Agent(self.tree, self.binder(), map(target, (NIC, OTHER)))
@@ -193,7 +194,7 @@ async def test_what_is_no_name_of_a_driver_is_not_written_anywhere(host: Host, d
 async def test_the_way_to_kafka_is_kept_unless_forced_and_given_back_where_it_is_lost(host: Host) -> None:
     host.way = FakeWay(FUNCTION.syspath)
     agent = host.agent()
-    with pytest.raises(Refused, match=r"eth0 carries the way to Kafka, to 192\.0\.2\.1:9092") as refused:
+    with pytest.raises(Refused, match=r"hwcway0 carries the way to Kafka, to 192\.0\.2\.1:9092") as refused:
         await agent.does(order("detach", FUNCTION))
     assert refused.value.code == "carries-kafka"
     host.way.is_lost = True
@@ -281,6 +282,21 @@ async def test_killed_while_it_undoes_it_undoes_the_rest(host: Host, number: int
     (answer,) = await agent.starts_again()
     assert answer.code == "interrupted"
     assert host.has() == AS_BEFORE
+
+
+async def test_a_function_that_took_the_way_to_kafka_along_is_given_back_by_an_agent_that_was_killed(
+    host: Host,
+) -> None:
+    host.way = FakeWay(FUNCTION.syspath)
+    agent = host.agent()
+    host.kernel.kill_at(5)
+    with pytest.raises(Killed):
+        await agent.does(order("detach", FUNCTION, force=True))
+    host.kernel.kill_at(None)
+    assert host.has() == DETACHED
+    host.way.is_lost = True
+    (answer,) = await agent.starts_again()
+    assert (answer.code, host.has()) == ("interrupted", AS_BEFORE)
 
 
 async def test_another_function_in_its_place_after_a_crash_is_left_alone(host: Host) -> None:

@@ -10,6 +10,7 @@ from hwcensus_agent.commands.census_port import Target
 from hwcensus_agent.commands.executors import usb_binder
 from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.usb_binder import UsbBinder
+from hwcensus_agent.commands.executors.way_keeper import WayKeeper
 from tests.unit.driver_core import Agent, DriverCore, FakeWay, Killed, order
 from tests.unit.sysfs_tree import Tree
 
@@ -46,7 +47,7 @@ class Host:
         self.kernel.together = {f"{MODEM}:1.0": f"{MODEM}:1.1", f"{MODEM}:1.1": f"{MODEM}:1.0"}
 
     def agent(self) -> Agent:
-        binder = UsbBinder(self.way, str(self.tree.sys))
+        binder = WayKeeper(UsbBinder(str(self.tree.sys)), self.way)
         return Agent(self.tree, binder, self.targets())
 
     def targets(self) -> list[Target]:

@@ -10,6 +10,7 @@ from hwcensus_agent.commands.executors.usb_binder import UsbBinder
 from hwcensus_agent.commands.executors.virt_functions import VirtFunctionsExecutor
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
 from hwcensus_agent.commands.executors.vport import VportExecutor
+from hwcensus_agent.commands.executors.way_keeper import WayKeeper
 from hwcensus_agent.way import Way
 
 
@@ -28,7 +29,7 @@ def executors(way: Way, sysroot: str) -> dict[str, Executor]:
 def binders(way: Way, sysroot: str) -> dict[str, Binder]:
     """Subsystem → binder, likewise."""
     every: tuple[Binder, ...] = (
-        PciBinder(way, sysroot),
-        UsbBinder(way, sysroot),
+        PciBinder(sysroot),
+        UsbBinder(sysroot),
     )
-    return {binder.binds: binder for binder in every}
+    return {binder.binds: WayKeeper(binder, way) for binder in every}

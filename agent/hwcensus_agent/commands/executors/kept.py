@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from hwcensus_agent import hostid
 from hwcensus_agent.commands.executors.executor import KernelRefused
 from hwcensus_agent.netlink import ip
 from hwcensus_agent.rtnetlink import Link, RouteSocket
@@ -81,10 +82,12 @@ class Kept:
 @dataclass(frozen=True, kw_only=True)
 class Before:
     """How things were before a command touched interfaces, as a text that survives a crash. `brokers` answered, and
-    some of these interfaces carry the way to them."""
+    some of these interfaces carry the way to them. After a start of the host nothing of it holds: interfaces are as the
+    host's configuration made them."""
 
     kept: tuple[Kept, ...] = ()
     brokers: tuple[Broker, ...] = ()
+    boot: str | None = None
 
     @classmethod
     def of(cls, way: Way, names: Collection[str]) -> Self:
@@ -98,7 +101,7 @@ class Before:
                 kept = tuple(Kept.of(route, link, links) for link in links if link.name in names)
         except OSError as error:
             raise KernelRefused.by(error) from error
-        return cls(kept=kept, brokers=brokers)
+        return cls(kept=kept, brokers=brokers, boot=hostid.boot_id())
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -107,6 +110,7 @@ class Before:
         return cls(
             kept=tuple(_kept(**one) for one in noted.get("kept", ())),
             brokers=tuple(Broker(**one) for one in noted.get("brokers", ())),
+            boot=noted.get("boot"),
         )
 
     def write(self) -> str:
@@ -117,7 +121,7 @@ class Before:
         """Raises KernelRefused."""
         try:
             with RouteSocket() as route:
-                for one in self.kept:
+                for one in self.kept if self.boot == hostid.boot_id() else ():
                     one.give_back(route)
         except OSError as error:
             raise KernelRefused.by(error) from error

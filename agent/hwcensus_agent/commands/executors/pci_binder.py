@@ -20,7 +20,6 @@ from hwcensus_agent.commands.executors.guest_drivers import VFIO, holds_for_gues
 from hwcensus_agent.commands.executors.pci_holders import function_holders
 from hwcensus_agent.commands.executors.pci_obstacles import obstacles
 from hwcensus_agent.commands.policy import DETACH
-from hwcensus_agent.way import Way
 
 _OVERRIDE = "driver_override"
 _DRIVER = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -44,8 +43,8 @@ class PciBinder:
 
     binds = "pci"
 
-    def __init__(self, way: Way, sysroot: str = SYS) -> None:
-        self._way, self._bus = way, Bus(name="pci", root=os.path.realpath(sysroot))
+    def __init__(self, sysroot: str = SYS) -> None:
+        self._bus = Bus(name="pci", root=os.path.realpath(sysroot))
 
     def check(self, command: Command, target: Target) -> str:
         folder = self._bus.folder(target)
@@ -60,7 +59,6 @@ class PciBinder:
         if not command.force:
             for obstacle in obstacles(self._bus, folder, driver):
                 raise obstacle
-        self._way.require_free(self._way.below(target.syspath), force=command.force)
         return json.dumps(asdict(held))
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
@@ -99,13 +97,11 @@ class PciBinder:
 
     def _detach(self, target: Target, folder: str, driver: str) -> Moved:
         self._have(driver)
-        answering = self._way.answering() if self._way.below(target.syspath) else []
         self._keep_for(folder, driver)
         self._bus.release(folder)
         self._bus.offer(folder)
         if self._bus.driver_of(folder) != driver:
             raise KernelRefused(f"{driver} does not take {target.name}; the kernel's log may say why")
-        self._way.require_still(answering)
         return Moved(expected=(_with(target, driver),))
 
     def _reattach(self, target: Target, folder: str) -> Moved:

@@ -19,7 +19,6 @@ from hwcensus_agent.commands.executors.executor import DeviceChanged, KernelRefu
 from hwcensus_agent.commands.executors.guest_drivers import USBFS
 from hwcensus_agent.commands.policy import DETACH
 from hwcensus_agent.holders import holders
-from hwcensus_agent.way import Way
 
 #: Of a device: hubs, root hubs too (USB 2.0, 11.23.1).
 _HUB_CLASS = "09"
@@ -46,8 +45,8 @@ class UsbBinder:
 
     binds = "usb"
 
-    def __init__(self, way: Way, sysroot: str = SYS) -> None:
-        self._way, self._bus = way, Bus(name="usb", root=os.path.realpath(sysroot))
+    def __init__(self, sysroot: str = SYS) -> None:
+        self._bus = Bus(name="usb", root=os.path.realpath(sysroot))
 
     def check(self, command: Command, target: Target) -> str:
         folder = self._bus.folder(target)
@@ -60,8 +59,6 @@ class UsbBinder:
                           code="already-detached")  # fmt: skip
         if command.type != DETACH and not held.away():
             raise Refused(f"{target.name} is not detached: {_said(held.drivers)}", code="not-detached")
-        if command.type == DETACH:
-            self._way.require_free(self._way.below(target.syspath), force=command.force)
         return json.dumps(asdict(held))
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
@@ -77,10 +74,8 @@ class UsbBinder:
         folder = self._bus.folder(target)
         before = self._held(folder)
         if command.type == DETACH:
-            answering = self._way.answering() if self._way.below(target.syspath) else []
             for name in before.by_the_host():
                 self._bus.release(f"{folder}/{name}")
-            self._way.require_still(answering)
             return self._detached(target, before)
         for name in before.away():
             self._offer(f"{folder}/{name}")
