@@ -4,7 +4,7 @@ Pure apart from its own memory: it is given descriptions and gives news. It does
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -50,6 +50,9 @@ class Census:
         #: Paths of devices that a command takes away or moves: what is below goes with them.
         self._going: dict[str, str] = {}
         self._awaited: dict[str, _Awaited] = {}
+        #: Commands that wait to be seen now, for what the kernel has done; and who is told when their number changes.
+        self.waiting = 0
+        self.on_waiting: Callable[[], None] = lambda: None
 
     def reset(self, told: Mapping[str, Sight]) -> None:
         """Forgets what was seen since, so that the next look tells it again."""
@@ -177,11 +180,19 @@ class Census:
     async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
         """What was added, once all expected events are in the outbox; None where one does not come in time."""
         awaited = self._awaited[command_id]
+        self._wait(+1)
         try:
-            await asyncio.wait_for(awaited.all_seen.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await awaited.all_seen.wait()
         except TimeoutError:
             return None
+        finally:
+            self._wait(-1)
         return tuple(awaited.produced)
+
+    def _wait(self, more: int) -> None:
+        self.waiting += more
+        self.on_waiting()
 
     def forget(self, command_id: str) -> None:
         """Expects nothing more for this command."""

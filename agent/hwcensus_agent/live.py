@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds after a failed look until the next one.
 RETRY_S = 5.0
+#: Seconds of quiet while a command waits for what the kernel has done already: enough for the events of one device.
+HURRY_S = 0.02
 
 
 class Live:
@@ -32,8 +34,10 @@ class Live:
         """`wake` is called when the outbox has something new; `source` leads this host."""
         self._spool, self._look, self._source, self._wake = spool, look, source, wake
         self.census = Census(spool.told())
+        self.census.on_waiting = self._hurry
+        self._quiet = settings.coalesce_ms / 1000
         self._pending = Pending(
-            quiet=settings.coalesce_ms / 1000,
+            quiet=self._quiet,
             longest=settings.coalesce_max_ms / 1000,
             is_known=lambda path: path in self.census.identities_by_path,
         )
@@ -57,6 +61,10 @@ class Live:
         """For sources: signals were lost, so everything is looked at; what is found happened not after now."""
         self._note_gap(source, self._heard_at, reason)
         self._pending.look_at_everything()
+        self._hinted.set()
+
+    def _hurry(self) -> None:
+        self._pending.quiet = min(HURRY_S, self._quiet) if self.census.waiting else self._quiet
         self._hinted.set()
 
     def look_again(self) -> None:
@@ -120,7 +128,8 @@ class Live:
         self._hinted.clear()
         self._waits_until = inf if timeout is None else asyncio.get_running_loop().time() + timeout
         try:
-            await asyncio.wait_for(self._hinted.wait(), timeout)
+            async with asyncio.timeout(timeout):  # Python 3.11's wait_for loses a cancel that comes with the hint
+                await self._hinted.wait()
         except TimeoutError:
             return
         finally:

@@ -160,8 +160,10 @@ async def agent(
 ) -> AsyncIterator[Agent]:
     made = Agent(kernel.root.parent, kernel, patience, policy)
     await made.start()
-    yield made
-    await made.stop()
+    try:
+        yield made
+    finally:
+        await made.stop()
 
 
 async def test_a_port_is_made_and_deleted_again_by_its_adapter(kernel: NpivKernel) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hwcensus_agent.commands.census_port import Effect, Expectation
 from hwcensus_agent.live import Live
 from hwcensus_agent.look import HostLook, Looked
 from hwcensus_agent.news import Sight
@@ -156,3 +157,30 @@ async def test_a_hint_of_what_is_no_device_of_ours_changes_the_one_it_feeds(
     await agent.finish()
     told = [(row.type, row.sight.name) for row in spool.next_rows(100)[before:] if row.sight is not None]
     assert told == [("change", "scsi_host6")]
+
+
+async def test_what_a_command_waits_for_is_not_waited_for_until_all_is_quiet(spool: Spool) -> None:
+    look = SlowLook()
+    look.go_on.set()
+    agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, look, "udev", lambda: None)
+    running = asyncio.create_task(agent.run())
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    await asyncio.sleep(0)
+    assert look.asked == []
+    agent.census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
+    assert await agent.census.wait_seen("c1", 60) is not None
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br1"))
+    await asyncio.sleep(0)
+    assert len(look.asked) == 1
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_stop_that_comes_with_the_end_of_a_command_stops_it(spool: Spool) -> None:
+    agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, SlowLook(), "udev", lambda: None)
+    running = asyncio.create_task(agent.run())
+    await asyncio.sleep(0)
+    agent.census.on_waiting()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

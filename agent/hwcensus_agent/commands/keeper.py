@@ -58,7 +58,8 @@ class Keeper:
             self.woken.clear()
             await self.round()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.woken.wait(), LOOK_S if any(self._desired) else None)
+                async with asyncio.timeout(LOOK_S if any(self._desired) else None):
+                    await self.woken.wait()
 
     async def round(self) -> None:
         """One look, and what there is to make."""
