@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, or_, select
 
 from hwcensus.instant import now
 from hwcensus_collector import tables
@@ -43,10 +43,10 @@ class Batch:
     reason: str | None
 
 
-def has_failed(at: datetime, command: FromClause = _command) -> ColumnElement[bool]:
+def has_failed(at: datetime) -> ColumnElement[bool]:
     """Whether a command counts against its batch. One that is overdue does: its host may never answer."""
-    overdue = command.c.state.in_(UNDER_WAY) & (command.c.expires <= at)
-    return or_(command.c.state.in_(FAILURES), overdue)
+    overdue = _command.c.state.in_(UNDER_WAY) & (_command.c.expires <= at)
+    return or_(_command.c.state.in_(FAILURES), overdue)
 
 
 def list_batches(connection: Connection, window: Window) -> Page[Batch]:

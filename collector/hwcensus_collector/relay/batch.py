@@ -101,39 +101,34 @@ def cancel_batch(connection: Connection, id_: str, *, actor: str, reason: str | 
 
 def has_failed(connection: Connection, at: datetime) -> bool:
     """Whether a batch with commands left is to stop."""
-    return connection.execute(_failed(at).limit(1)).first() is not None
+    return connection.execute(failing(at).limit(1)).first() is not None
 
 
 def stop_failed(connection: Connection, at: datetime) -> None:
     """Cancels the rest of every batch that has failed too often."""
-    for row in connection.execute(_failed(at).distinct()).all():
-        found = inventory.find_batch(connection, row.batch)
+    for id_ in connection.execute(failing(at)).scalars().all():
+        found = inventory.find_batch(connection, id_)
         text = f"{found.failures} of {found.commands} failed, the batch stops after {found.stop_after}"
         step = Step(state=State.CANCELLED, by="relay", door="relay", at=at, code="batch-stopped", text=text)
         _stop(connection, found.id, _rest().where(_command.c.batch == found.id), step)
 
 
-def failures_of(at: datetime) -> Select[int]:
-    """How many commands of the batch of a row of `command` count against it; correlated."""
-    other = _command.alias("other")
-    return (
+def failing(at: datetime) -> Select[str]:
+    """Ids of batches that have commands left, and have failed too often to send them."""
+    failures = (
         select(func.count())
-        .select_from(other)
-        .where(other.c.batch == _command.c.batch, inventory.has_failed(at, other))
-        .correlate(_command)
+        .where(_command.c.batch == _batch.c.id, inventory.has_failed(at))
+        .correlate(_batch)
+        .scalar_subquery()
     )
+    left = _rest().with_only_columns(_command.c.batch).where(_command.c.batch.is_not(None))
+    return select(_batch.c.id).where(_batch.c.id.in_(left), failures >= _batch.c.stop_after)
 
 
 def _rest() -> Select[str]:
     """Commands that nobody has begun to send."""
     columns = (_command.c.id, _command.c.host, _command.c.type)
     return select(*columns).where(_command.c.state == State.QUEUED, _command.c.partition.is_(None))
-
-
-def _failed(at: datetime) -> Select[str]:
-    rest = select(_command.c.batch).where(_command.c.state == State.QUEUED, _command.c.partition.is_(None))
-    joined = rest.join(_batch, _batch.c.id == _command.c.batch)
-    return joined.where(failures_of(at).scalar_subquery() >= _batch.c.stop_after)
 
 
 def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> int:

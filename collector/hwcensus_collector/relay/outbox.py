@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.batches import UNDER_WAY
-from hwcensus_collector.relay.batch import failures_of
+from hwcensus_collector.relay.batch import failing
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.relay.steps import Moved, Step, move
 
@@ -72,7 +72,7 @@ def _next_of_batches(at: datetime) -> Select[str]:
         .join(_host, _host.c.id == _command.c.host)
         .join(_batch, _batch.c.id == _command.c.batch)
         .where(_command.c.state.in_((State.QUEUED, *UNDER_WAY)), _command.c.expires > at)
-        .where(or_(begun, and_(*_can_be_sent())), or_(begun, failures_of(at).scalar_subquery() < _batch.c.stop_after))
+        .where(or_(begun, and_(*_can_be_sent(), _command.c.batch.not_in(failing(at)))))
         .subquery()
     )
     return select(open_ones.c.id).where(open_ones.c.place <= open_ones.c.at_once)
