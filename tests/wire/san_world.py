@@ -43,10 +43,11 @@ def add_port(
     port: str | None = "Online",
     fabric: str | None = FABRIC,
     parent_wwpn: str | None = None,
+    wanted: Sequence[str] = (),
 ) -> None:
     """A Fibre Channel port in the inventory: an adapter, or with `parent_wwpn` a virtual one."""
     facts = {"fc.wwpn": wwpn, "fc.wwnn": "20" + wwpn[2:], "fc.vports.max": most, "fc.vport.parent_wwpn": parent_wwpn}
-    state = {"fc.port": port, "fc.fabric_wwn": fabric, "fc.vports": used}
+    state = {"fc.port": port, "fc.fabric_wwn": fabric, "fc.vports": used, "fc.wanted": list(wanted) or None}
     device = add_thing(connection, name, f"scsi/wwpn/{wwpn}", ("scsihost", "fc"), facts=facts, state=state, host=host)
     for kind in ("wwpn", "wwnn"):
         row = {"device": device, "kind": kind, "value": facts[f"fc.{kind}"], "own": True}

@@ -11,7 +11,7 @@ from hwcensus_collector import main, tables
 from hwcensus_collector.database import writing
 from tests.wire.census_world import served
 from tests.wire.relay_world import HOST, database
-from tests.wire.san_world import FIRST, LAST, PORT5, add_port, add_san_host, order, remove, row_of, told, vport
+from tests.wire.san_world import FIRST, LAST, PORT5, PORT6, add_port, add_san_host, order, remove, row_of, told, vport
 
 Verb = Callable[..., tuple[int, list[str], str]]
 
@@ -95,13 +95,16 @@ def test_names_in_use_within_the_pools_become_held(engine: Engine, wwn: Verb) ->
     wwn("pool", "add", "prod", FIRST, LAST)
     with writing(engine) as connection:
         add_port(connection, "scsi_host9", FIRST, most=None, parent_wwpn=PORT5)
-    assert wwn("import")[:2] == (0, [FIRST])
+        add_port(connection, "scsi_host6", PORT6, wanted=(FIRST, LAST))
+    assert wwn("import")[:2] == (0, [FIRST, LAST])
+    assert row_of(engine, LAST) == ("held", "import", HOST)
+    assert wwn("release", LAST)[2].endswith("it is made again at boot on scsi_host6 of db7.example.org\n")
     assert row_of(engine, FIRST) == ("held", "import", HOST)
     assert wwn("import", "prod")[:2] == (0, [])
     with writing(engine) as connection:
         remove(connection, FIRST)
     assert row_of(engine, FIRST) == ("held", "import", HOST)
-    assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn.import", FIRST)]
+    assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn.import", FIRST), ("wwn.import", LAST)]
 
 
 def test_a_name_is_released_when_nobody_has_it(engine: Engine, wwn: Verb) -> None:

@@ -140,6 +140,18 @@ def test_a_pool_leaves_out_what_the_census_shows_anywhere(engine: Engine) -> Non
     assert named(engine, order(engine, pool="prod").id) == {"wwpn": at(2), "wwnn": at(3)}
 
 
+@pytest.mark.usefixtures("pool")
+def test_what_a_host_makes_again_at_boot_is_in_use_there_or_not(engine: Engine) -> None:
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host6", "210000e08b9318b2", host=OTHER, wanted=(at(0), at(2), WWPN))
+    assert named(engine, order(engine, pool="prod").id) == {"wwpn": at(1), "wwnn": at(3)}
+    for force in (False, True):
+        error = refused(engine, vport(WWPN), force=force)
+        assert error.code == "wwn-in-use"
+        assert error.message == f"wwpn {WWPN} is in use: it is made again at boot on scsi_host6 of web1.example.org"
+    assert order(engine, vport(WWPN), OTHER).state == "queued"
+
+
 def test_an_exhausted_pool_says_what_its_names_are(engine: Engine) -> None:
     with writing(engine) as connection:
         add_pool(connection, "tiny", at(0), at(2), at(0))
@@ -326,10 +338,9 @@ def test_a_result_that_is_told_twice_or_contradicts_itself_moves_a_name_once(eng
 def test_a_late_destroy_says_nothing_of_the_port_made_since(engine: Engine) -> None:
     made(engine)
     late = order_destroy(engine, WWPN)
+    send_out(engine, late.id)
     with writing(engine) as connection:
-        connection.execute(
-            update(tables.command).where(tables.command.c.id == late.id).values(state="abandoned", partition=1)
-        )
+        connection.execute(update(tables.command).where(tables.command.c.id == late.id).values(state="abandoned"))
         remove(connection, WWPN)
     made(engine)
     told(engine, late.id, "succeeded")

@@ -15,7 +15,7 @@ from hwcensus.errors import Refused
 from hwcensus.instant import now, write_instant
 from hwcensus_collector.settings import CommandSettings
 from hwcensus_collector.tables import host, wwn
-from hwcensus_collector.wwns.census import who_shows
+from hwcensus_collector.wwns.census import wanted_ports, who_shows
 from hwcensus_collector.wwns.life import Reason, WwnState, adopt, is_taken, until
 from hwcensus_collector.wwns.pool import find_pool, free_names
 
@@ -104,6 +104,9 @@ def _check_given(connection: Connection, settings: CommandSettings, wanted: Want
     shown_by = who_shows(connection, wwpn, "wwpn")
     if shown_by is not None:
         raise Refused(f"wwpn {wwpn} is in use: it is {shown_by}", code="wwn-in-use")
+    wanting = wanted_ports(connection).get(wwpn)
+    if wanting is not None and wanting.host != wanted.host:
+        raise Refused(f"wwpn {wwpn} is in use: it is made again at boot on {wanting.text}", code="wwn-in-use")
     query = select(wwn, host.c.name.label("host_name")).outerjoin(host, host.c.id == wwn.c.host)
     row = connection.execute(
         query.where(wwn.c.wwpn == wwpn, is_taken(_quarantine(settings), at)).with_for_update(of=wwn)

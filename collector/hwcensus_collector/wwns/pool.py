@@ -11,6 +11,7 @@ from hwcensus.errors import Refused, UsageError
 from hwcensus.wwn import check_new_wwn, read_wwn
 from hwcensus_collector.inventory.refusal import Unknown, did_you_mean, nearest_names
 from hwcensus_collector.tables import device, identifier, wwn, wwn_pool
+from hwcensus_collector.wwns.census import wanted_ports
 from hwcensus_collector.wwns.life import is_taken
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -89,7 +90,7 @@ def free_names(
 
 
 def _used(connection: Connection, pool: Pool, quarantine: timedelta, at: datetime) -> set[str]:
-    """Names of the range that somebody has, or that the census shows, as port or as node."""
+    """Names of the range that somebody has, that the census shows, as port or as node, or that are wanted at boot."""
     within = or_(wwn.c.wwpn.between(pool.first, pool.last), wwn.c.wwnn.between(pool.first, pool.last))
     rows = connection.execute(select(wwn.c.wwpn, wwn.c.wwnn).where(within, is_taken(quarantine, at)))
     seen = (
@@ -98,7 +99,8 @@ def _used(connection: Connection, pool: Pool, quarantine: timedelta, at: datetim
         .where(identifier.c.kind.in_(("wwpn", "wwnn")), device.c.present.is_(True))
         .where(identifier.c.value.between(pool.first, pool.last))
     )
-    return {name for row in rows for name in row if name is not None} | set(connection.execute(seen).scalars())
+    had = {name for row in rows for name in row if name is not None}
+    return had.union(connection.execute(seen).scalars(), wanted_ports(connection))
 
 
 def _read(text: str, field: str) -> str:
