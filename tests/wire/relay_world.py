@@ -57,12 +57,13 @@ def add_device(
     bus: str | None = None,
     types: Sequence[str] = ("net", "bridge"),
     facts: Mapping[str, object] | None = None,
+    state: Mapping[str, object] | None = None,
 ) -> None:
     """A device in the inventory, by default a bridge."""
     then = datetime(2026, 11, 23, tzinfo=UTC)
     row = connection.execute(
         insert(tables.device).values(
-            host=HOST, identity=identity, present=present, name=name, bus=bus, facts=facts or {}, state={},
+            host=HOST, identity=identity, present=present, name=name, bus=bus, facts=facts or {}, state=state or {},
             xml=b"<device/>", digest=bytes(32), state_hash=bytes(32), version=1, seq=1, first_seen=then,
             changed_at=then,
         ).returning(tables.device.c.id)

@@ -194,6 +194,22 @@ def test_devices_that_are_unknown_or_gone_are_not_destroyed(engine: Engine) -> N
     assert gone.value.code == "device-gone"
 
 
+def test_a_virtual_port_that_is_not_there_is_destroyed_by_identity_where_its_host_wants_it(engine: Engine) -> None:
+    wanted, adapter = "scsi/wwpn/5001438000000002", "scsi/wwpn/210000e08b9318a1"
+    with writing(engine) as connection:
+        kept = {"fc.wanted": ["5001438000000002"]}
+        add_device(connection, "scsi_host5", adapter, types=("scsihost", "fc"), state=kept)
+        add_device(connection, "scsi_host7", wanted, present=False, types=("scsihost", "fc"))
+    order = read_command(body(engine, destroy(engine, wanted).id))
+    assert (order.type, order.identity) == ("destroy", wanted)
+    with pytest.raises(Refused, match="gone"):
+        destroy(engine, "scsi_host7")  # which may be any port's name by now
+    with pytest.raises(NotFound):
+        destroy(engine, "scsi/wwpn/5001438000000003")
+    with pytest.raises(Refused, match="physical"):
+        destroy(engine, adapter)
+
+
 @pytest.mark.parametrize("type_, driver", [("detach", None), ("detach", "pci-stub"), ("reattach", None)])
 def test_a_device_is_given_to_another_driver_by_name_and_identity(
     engine: Engine, type_: str, driver: str | None
