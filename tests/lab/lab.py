@@ -122,6 +122,15 @@ class Lab:
         self._wait(met, f"{device} with {wanted}")
         return self.census[device]
 
+    def finds(self, identity: str) -> str:
+        """Waits until there is a device of this identity; gives its name, which the kernel dealt."""
+
+        def names() -> list[str]:
+            return [name for name, known in self.census.items() if known.identity == identity]
+
+        self._wait(lambda: bool(names()), identity)
+        return names()[0]
+
     def _news(self) -> list[Told]:
         return [one for one in self._listener.told[self._heard :] if one.device.name != "net_lo"]
 
