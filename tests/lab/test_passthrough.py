@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from hwcensus.broker import EmbeddedBroker
 from hwcensus.cli import target
+from tests.fixtures.process import ROOT
 from tests.lab.console import Console
 from tests.lab.lab import Lab
 
@@ -91,6 +93,22 @@ def test_the_card_that_carries_the_way_to_kafka_stays(lab: Lab) -> None:
     said = lab.guest(f"{asked} && exit 1; true")
     assert "carries-kafka: enp0s3 carries the way to Kafka, to 10.0.2.2:9092" in said
     assert "nothing on this host is against it" in lab.guest(f"{asked} --force")
+
+
+def test_a_card_that_took_the_way_to_kafka_along_comes_back_with_its_addresses_and_routes(
+    lab: Lab, lab_broker: EmbeddedBroker
+) -> None:
+    lab.guest.qmp("netdev_add", type="user", id="far", net="10.9.0.0/24")
+    lab.guest.qmp.plug("e1000e", "card", bus="rp0", netdev="far", mac="52:54:00:00:01:04")
+    lab.hears(f"add {CARD}", f"add {INTERFACE}")
+    script = lab.guest.python("-m", "tests.lab.card_way", "enp1s0", "10.9.0", lab_broker.address.rpartition(":")[2])
+    assert lab.guest(f"cd {ROOT}; {script}; ip link set enp1s0 mtu 1400") == "undone\n"
+    lab.sees(INTERFACE, net__mtu=1400)
+    lab.begin()  # how many looks that took, is a matter of time
+    assert lab.census[CARD].facts["driver"] == "e1000e"
+    lab.guest.qmp.unplug("card")
+    lab.hears(f"remove {INTERFACE}", f"remove {CARD}")
+    lab.guest.qmp("netdev_del", id="far")
 
 
 def test_a_function_of_a_shared_group_goes_by_force(lab: Lab, console: Console) -> None:
