@@ -231,6 +231,23 @@ async def test_without_that_a_port_is_kept_and_its_states_are_told(kernel: NpivK
         assert kernel.vports() == {"host0": f"0x{WWPN}"}
 
 
+async def test_states_that_cannot_be_read_make_no_failure_of_a_port_that_is_there(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        hear = kernel.tell
+
+        def tell(action: Action, syspath: str) -> None:
+            state = kernel.root / "class/fc_vports/vport-5:0-0/vport_state"
+            state.unlink()
+            state.mkdir()  # read as a file, a folder is an error
+            hear(action, syspath)
+
+        kernel.tell = tell
+        made = await ours.answer(create())
+        assert (made.state, made.code) == ("succeeded", None)
+        assert "vport_state" in (made.text or "")
+
+
 async def test_a_driver_that_blocks_keeps_its_command_accepted_until_it_answers(kernel: NpivKernel) -> None:
     kernel.adapter("host5", ADAPTER)
     kernel.goes_on.clear()

@@ -65,10 +65,10 @@ class VportExecutor:
             raise KernelRefused.by(error) from error
 
     def health(self, command: Command) -> Health | None:
-        port = self._port(_names(command)[0])
-        if port is None:
-            return Health(text="the port is gone", is_online=False)
         try:
+            port = self._port(_names(command)[0])
+            if port is None:
+                return Health(text="the port is gone", is_online=False)
             vport_state, state = port.vport_state, port.state
         except Unreadable as error:
             return Health(text=str(error), is_online=False)
