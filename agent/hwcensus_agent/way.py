@@ -90,8 +90,9 @@ class Way:
 
     def require_free(self, interfaces: Iterable[str], *, force: bool | None) -> None:
         """Raises CarriesKafka where one of these carries the way and `force` is not said."""
-        carriers = {} if force else self.carriers()
-        for name in interfaces:
+        names = [] if force else list(interfaces)
+        carriers = self.carriers() if names else {}
+        for name in names:
             if name in carriers:
                 raise CarriesKafka(
                     f"{name} carries the way to Kafka, to {carriers[name]}; with force it is done all the same,"
@@ -100,7 +101,7 @@ class Way:
 
     def at_stake(self, interfaces: Collection[str]) -> list[Broker]:
         """The brokers that can be lost when these are touched."""
-        return self.answering() if self.carriers().keys() & set(interfaces) else []
+        return self.answering() if interfaces and self.carriers().keys() & set(interfaces) else []
 
     def answering(self) -> list[Broker]:
         """Those that answer now."""

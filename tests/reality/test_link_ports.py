@@ -207,6 +207,17 @@ def test_what_is_on_top_of_a_bridge_or_ends_in_a_guest_keeps_it_from_being_delet
     assert answer_of(tmp_path, forced(destroy(command_id="c2")), BridgeExecutor(WAY)).state == "succeeded"
 
 
+@in_namespace
+def test_what_leads_to_another_namespace_is_on_top_of_nothing_here(tmp_path: Path) -> None:
+    ip("add hwc0 type bridge")
+    with far_broker():
+        ours, pair = link("hwc0"), link("v0")
+        assert ours is not None
+        assert pair is not None
+        assert (pair.lower, pair.lower_is_foreign) == (ours.index, True)
+        assert answer_of(tmp_path, destroy(), BridgeExecutor(WAY)).state == "succeeded"
+
+
 class Deadly(Way):
     """Whose asks whether it is still there after a change, dies."""
 

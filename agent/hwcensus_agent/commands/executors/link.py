@@ -128,7 +128,8 @@ class LinkExecutor:
             links = route.dump_links()
         name = target.kernel_name
         index = next((link.index for link in links if link.name == name), None)
-        above = [f"{link.name} is on top of {name} and would go with it" for link in links if link.lower == index]
+        on_top = (link.name for link in links if link.lower == index and not link.lower_is_foreign)
+        above = [f"{upper} is on top of {name} and would go with it" for upper in on_top]
         guests = [link.name for link in links if link.master == index and link.kind in GUESTS]
         return (*above, *(f"{guest} of a guest or container is a port of {name}" for guest in guests))
 

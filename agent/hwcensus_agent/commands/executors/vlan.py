@@ -29,7 +29,8 @@ class VlanExecutor(LinkExecutor):
         said = chosen(command.device, self.creates)
         lower = find_interface(links, said["lower"])
         id_, protocol = int(said["id"]), said.get("protocol", DEFAULT_PROTOCOL)
-        for link in links:
-            if (link.kind, link.lower, link.vlan_id, link.vlan_protocol) == ("vlan", lower.index, id_, protocol):
+        here = (link for link in links if link.kind == self.creates and not link.lower_is_foreign)
+        for link in here:
+            if (link.lower, link.vlan_id, link.vlan_protocol) == (lower.index, id_, protocol):
                 raise VlanTaken(f"VLAN {id_} ({protocol}) of {lower.name} is there already, as {link.name}")
         return replace(super().new_link(command, links), lower=lower.index, data=vlan_data(id_, protocol))
