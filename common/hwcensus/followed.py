@@ -12,7 +12,7 @@ class Followed(Generic[T]):
 
     def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
         self._path, self._read = path, read
-        self._version: tuple[int, int] | None = None
+        self._version: tuple[int, ...] | None = None
 
     def current(self) -> T:
         """What the file holds now. Raises what `read` raises."""
@@ -22,9 +22,10 @@ class Followed(Generic[T]):
             self._version = version
         return self._content
 
-    def _look(self) -> tuple[int, int]:
+    def _look(self) -> tuple[int, ...]:
         try:
             status = self._path.stat()
         except OSError:
-            return (0, 0)
-        return (status.st_ctime_ns, status.st_ino)  # ctime: nobody can set it back
+            return ()
+        # ctime: nobody can set it back, but it is as coarse as the kernel's tick.
+        return (status.st_ctime_ns, status.st_ino, status.st_size)
