@@ -1,6 +1,7 @@
 """Virtual ports that are wanted at every boot: what a command notes, what is made again and what is not; on a kernel
 that is files and threads. After a real reboot: tests/lab/test_reboot.py."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 from hwcensus import codec, document
 from hwcensus.classes.scsihost import Fc, FcState
 from hwcensus.command import Command
+from hwcensus.creatable import vport
 from hwcensus_agent.commands import creation, keeper
 from hwcensus_agent.commands.answer import Answer
+from hwcensus_agent.commands.census_port import Target
+from hwcensus_agent.commands.executors.vport import VportExecutor
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.desired import Wish
@@ -44,6 +48,21 @@ def boots(kernel: NpivKernel) -> None:
     for host in kernel.vports():
         kernel.remove("host5", host)
     kernel.written.clear()
+
+
+def counted(ours: Agent, first: Callable[[], None] = lambda: None) -> list[str]:
+    """The WWPNs that the keeper tries to make, from here on; `first` is called before each."""
+    tried: list[str] = []
+    make = ours.commands.make_again
+
+    async def counting(command: Command, is_wanted: Callable[[], bool]) -> Answer | None:
+        assert command.device is not None
+        tried.append(vport.names(command.device)["wwpn"])
+        first()
+        return await make(command, is_wanted)
+
+    ours.keeper._make = counting
+    return tried
 
 
 def port_state(kernel: NpivKernel, host: str, state: str) -> None:
@@ -162,7 +181,17 @@ async def test_an_agent_that_died_before_the_end_was_noted_has_wanted_it_once(
         assert kernel.written == []
 
 
-async def test_what_a_destroy_took_away_before_the_agent_died_is_not_made_again(kernel: NpivKernel) -> None:
+async def test_what_a_destroy_took_away_before_the_agent_died_is_not_made_again(
+    kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+    was_destroyed = VportExecutor.was_destroyed
+
+    def after_that(executor: VportExecutor, target: Target, mark: str) -> bool | None:
+        assert looked.wait(LIMIT)
+        return was_destroyed(executor, target, mark)
+
+    monkeypatch.setattr(VportExecutor, "was_destroyed", after_that)
     kernel.adapter("host5", ADAPTER)
     async with agent(kernel) as ours:
         await ours.answer(PERSISTENT)
@@ -170,8 +199,10 @@ async def test_what_a_destroy_took_away_before_the_agent_died_is_not_made_again(
         ours.begun(destroy(), Intent(executor="vport", target=target, mark=f"{WWPN}:{WWNN} vport-5:0-0 host0"))
     boots(kernel)
     async with agent(kernel) as ours:
+        tried = counted(ours, looked.set)
         await ours.keeper.round()  # its turn comes after what was begun
         assert (await ours.answer("c2")).state == "succeeded"
+        assert tried == [WWPN]
         assert (list(ours.desired), kernel.written) == ([], [])
 
 
@@ -201,8 +232,9 @@ async def test_nothing_is_made_while_another_port_here_has_its_name(kernel: Npiv
         kernel.vport("host6", WWPN, WWNN)
     async with agent(kernel) as ours:
         ours.desired.add(WISH)
+        tried = counted(ours)
         await ours.keeper.round()
-        assert kernel.written == []
+        assert (tried, kernel.written) == ([], [])
 
 
 async def test_what_the_policy_allows_no_more_is_not_made_again(kernel: NpivKernel) -> None:
@@ -219,20 +251,14 @@ async def test_what_the_kernel_refuses_is_tried_again_ever_more_seldom(
     clock = [0.0]
     monkeypatch.setattr(keeper.Keeper, "_time", lambda _: clock[0])
     kernel.adapter("host5", ADAPTER, room=10, inuse=10)
-    tried: list[float] = []
+    at: list[float] = []
     async with agent(kernel) as ours:
         ours.desired.add(WISH)
-        make = ours.commands.make_again
-
-        async def counted(command: Command, is_wanted: Callable[[], bool]) -> Answer | None:
-            tried.append(clock[0])
-            return await make(command, is_wanted)
-
-        ours.keeper._make = counted
+        counted(ours, lambda: at.append(clock[0]))
         for second in range(100):
             clock[0] = second
             await ours.keeper.round()
-    assert tried == [0, 5, 15, 35, 75]
+    assert at == [0, 5, 15, 35, 75]
     assert [record.message for record in caplog.records].count(
         "a wanted virtual port cannot be made; tried again, ever more seldom"
     ) == 1
