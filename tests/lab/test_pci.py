@@ -61,12 +61,12 @@ def test_virtual_functions_come_and_go_and_their_physical_one_says_how_many(lab:
     # Without a driver: the kernel's would find no queues in them, and come and go.
     lab.guest(f"cd /sys/bus/pci/devices/{NVME}; echo 0 >sriov_drivers_autoprobe; echo 2 >sriov_numvfs")
     functions = ["pci_0000_05_00_1", "pci_0000_05_00_2"]
-    lab.hears(*(f"add {function}" for function in functions))
+    lab.hears({f"add {function}" for function in functions})  # udev looks at several at once
     lab.sees("pci_0000_05_00_0", pci__virt_functions=2, pci__virt_function=functions)
     assert lab.census["pci_0000_05_00_1"].facts["pci.phys_function"] == "pci_0000_05_00_0"
 
     lab.guest(f"echo 0 >/sys/bus/pci/devices/{NVME}/sriov_numvfs")  # of which the kernel says nothing on that function
-    lab.hears(*(f"remove {function}" for function in functions))
+    lab.hears({f"remove {function}" for function in functions})
     assert not {"pci.virt_functions", "pci.virt_function"} & lab.census["pci_0000_05_00_0"].state.keys()
 
 
