@@ -67,6 +67,20 @@ def test_a_bridge_is_created_and_destroyed_from_the_console(line: Line, tmp_path
 
 
 @pytest.mark.usefixtures("running")
+def test_a_batch_is_carried_out_and_its_outcome_is_the_exit_code(line: Line, tmp_path: Path) -> None:
+    document = tmp_path / "bridge.xml"
+    document.write_text(CREATE.format("hwctest8"))
+    with bridges("hwctest8"):
+        made = line.hwcensus("batch", "create", str(document), "--status", "online", "--wait")
+        assert made.returncode == 0, made.stderr
+        assert Path("/sys/class/net/hwctest8").exists()
+        again = line.hwcensus("batch", "create", str(document), "--host", line.host, "--wait")
+        assert again.returncode == 4
+        assert "batch-failed: 1 failed" in again.stderr
+        assert "name-taken" in again.stdout
+
+
+@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize(
     "interface, status, code",
     [("sixteen-letters-", 4, "name-too-long"), ("br0", 4, "not-allowed")],
