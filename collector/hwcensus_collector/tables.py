@@ -353,7 +353,7 @@ wwn = Table(
     #: That is not free.
     Column("wwpn", String(16), primary_key=True),
     Column("wwnn", String(16)),
-    #: reserved, held, quarantined; since when, and why: create, import, seen, destroy, unknown, abandoned.
+    #: reserved, held, quarantined; since when, and why: see wwns/life.py.
     Column("state", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
     Column("since", _Time, nullable=False),

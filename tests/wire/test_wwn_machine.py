@@ -214,7 +214,11 @@ class Names(RuleBasedStateMachine):
             rows = {row.wwpn: row for row in connection.execute(select(tables.wwn))}
         reserved = {wwpn: row.command for wwpn, row in rows.items() if row.state == "reserved"}
         assert reserved == {one.wwpn: one.command for one in self.open if one.state != "abandoned"}
-        unsure = {wwpn: row.command for wwpn, row in rows.items() if row.reason == "abandoned"}
+        unsure = {
+            wwpn: row.command
+            for wwpn, row in rows.items()
+            if row.reason.startswith("abandoned") and row.state == "quarantined"
+        }
         assert unsure == {one.wwpn: one.command for one in self.open if one.state == "abandoned"}
         for wwpn, host in self.ports.items():
             assert rows[wwpn].host == host

@@ -325,7 +325,26 @@ def test_a_late_result_moves_no_name_that_somebody_else_was_given_since(engine: 
     late = abandoned(engine, vport(WWPN))
     order(engine, vport(WWPN), OTHER, force=True)
     told(engine, late, "failed", code="kernel-refused")
-    assert row_of(engine, WWPN) == ("reserved", "create", OTHER)
+    assert row_of(engine, WWPN) == ("reserved", "abandoned", OTHER)
+
+
+def test_a_name_that_was_not_free_goes_back_to_what_it_was(engine: Engine) -> None:
+    made(engine)
+    with writing(engine) as connection:
+        remove(connection, WWPN)
+    told(engine, order(engine, vport(WWPN)).id, "failed", code="kernel-refused")
+    assert row_of(engine, WWPN) == ("held", "create", HOST)
+    told(engine, order(engine, vport(WWPN)).id, "succeeded")
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host9", WWPN, most=None, used=None, parent_wwpn=PORT5)
+    destroyed(engine)
+    told(engine, order(engine, vport(WWPN)).id, "failed", code="kernel-refused")
+    assert row_of(engine, WWPN) == ("quarantined", "destroy", HOST)
+    told(engine, abandoned(engine, vport(WWPN)), "failed", code="kernel-refused")
+    assert row_of(engine, WWPN) == ("quarantined", "destroy", HOST)
+    abandoned(engine, vport(WWPN))
+    told(engine, order(engine, vport(WWPN), OTHER, force=True).id, "failed", host=OTHER, code="kernel-refused")
+    assert row_of(engine, WWPN) == ("quarantined", "abandoned-again", OTHER)
 
 
 def test_a_result_that_is_told_twice_or_contradicts_itself_moves_a_name_once(engine: Engine) -> None:

@@ -22,7 +22,7 @@ class Wwn:
     wwpn: str
     wwnn: str | None
     #: reserved (by a command that has not ended), held, quarantined; since when, and why (create, import, seen,
-    #: destroy, unknown, abandoned).
+    #: lost, destroy, unknown, abandoned, abandoned-again).
     state: str
     reason: str
     since: datetime

@@ -55,14 +55,14 @@ def allot(connection: Connection, settings: CommandSettings, wanted: Wanted) -> 
     if wanted.wwpn is not None:
         _check_given(connection, settings, wanted, wanted.wwpn, at)
     names = _names(connection, settings, wanted, at)
-    # There may be a row: of a quarantine that is over or was overridden, or of a port that the host has lost.
+    reason = _reason(connection, settings, names.wwpn, at)
     connection.execute(delete(wwn).where(wwn.c.wwpn == names.wwpn))
     connection.execute(
         insert(wwn).values(
             wwpn=names.wwpn,
             wwnn=names.wwnn,
             state=WwnState.RESERVED,
-            reason=Reason.CREATE,
+            reason=reason,
             since=at,
             host=wanted.host,
             parent=wanted.parent,
@@ -70,6 +70,15 @@ def allot(connection: Connection, settings: CommandSettings, wanted: Wanted) -> 
         )
     )
     return names
+
+
+def _reason(connection: Connection, settings: CommandSettings, wwpn: str, at: datetime) -> str:
+    """What the name goes back to where nothing is made: it may be one that its host has lost, or that rests."""
+    query = select(wwn.c.state, wwn.c.reason).where(wwn.c.wwpn == wwpn, is_taken(_quarantine(settings), at))
+    former = connection.execute(query.with_for_update()).one_or_none()
+    if former is None:
+        return Reason.CREATE
+    return Reason.LOST if former.state == WwnState.HELD else str(former.reason)
 
 
 def _names(connection: Connection, settings: CommandSettings, wanted: Wanted, at: datetime) -> Names:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
 from hwcensus.instant import now
-from hwcensus_collector.relay.lifecycle import SUSPECT, State
+from hwcensus_collector.relay.lifecycle import ENDED, SUSPECT, State
 from hwcensus_collector.tables import command, device, identifier, wwn
 
 
@@ -34,8 +34,14 @@ class Reason(StrEnum):
     #: The host could not say whether it was made.
     UNKNOWN = "unknown"
     ABANDONED = "abandoned"
+    #: The same of a name that was not free when it was reserved.
+    ABANDONED_AGAIN = "abandoned-again"
+    #: Reserved by the host that held it and shows it no more. (What rested is reserved for the reason it rested for.)
+    LOST = "lost"
 
 
+#: Reasons of a quarantine without an end.
+NO_END = (Reason.ABANDONED, Reason.ABANDONED_AGAIN)
 #: Codes of a failed create after which a port may be there all the same.
 UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "not-undone", "agent-error", "wrong-stream"}
 #: Identity of a device that has the WWPN behind it (docs/protocol.md).
@@ -51,16 +57,29 @@ def follow(connection: Connection, command_id: str, type_: str, state: State, co
 
 
 def _created(connection: Connection, command_id: str, state: State, code: str | None) -> None:
-    undecided = or_(wwn.c.state == WwnState.RESERVED, wwn.c.reason == Reason.ABANDONED)
-    row = and_(wwn.c.command == command_id, undecided)
+    if state not in ENDED:
+        return
+    row = connection.execute(select(wwn).where(wwn.c.command == command_id).with_for_update()).one_or_none()
+    if row is None or not (row.state == WwnState.RESERVED or row.reason in NO_END):
+        return
+    after = _after(WwnState(row.state), Reason(row.reason), state, code)
+    ours = wwn.c.wwpn == row.wwpn
+    connection.execute(delete(wwn).where(ours) if after is None else update(wwn).where(ours).values(_as(*after)))
+
+
+def _after(former: WwnState, reason: Reason, state: State, code: str | None) -> tuple[WwnState, Reason] | None:
+    """Where the end of a create leaves its name; None where it is free: nothing was made, and nobody had it before."""
     if state is State.SUCCEEDED:
-        connection.execute(update(wwn).where(row).values(_as(WwnState.HELD, Reason.CREATE)))
-    elif state is State.ABANDONED:
-        connection.execute(update(wwn).where(row).values(_as(WwnState.QUARANTINED, Reason.ABANDONED)))
-    elif state is State.FAILED and code in UNCERTAIN:
-        connection.execute(update(wwn).where(row).values(_as(WwnState.QUARANTINED, Reason.UNKNOWN)))
-    elif state in (State.FAILED, State.EXPIRED, State.CANCELLED):
-        connection.execute(delete(wwn).where(row))
+        return WwnState.HELD, Reason.CREATE
+    if state is State.ABANDONED:
+        return WwnState.QUARANTINED, Reason.ABANDONED if reason is Reason.CREATE else Reason.ABANDONED_AGAIN
+    if state is State.FAILED and code in UNCERTAIN:
+        return WwnState.QUARANTINED, Reason.UNKNOWN
+    if former is WwnState.QUARANTINED:
+        return None if reason is Reason.ABANDONED else (WwnState.QUARANTINED, Reason.DESTROY)
+    if reason is Reason.LOST:
+        return WwnState.HELD, Reason.CREATE
+    return None if reason is Reason.CREATE else (WwnState.QUARANTINED, reason)
 
 
 def _destroyed(connection: Connection, command_id: str) -> None:
@@ -89,7 +108,7 @@ def adopt(connection: Connection) -> None:
         .where(identifier.c.kind == "wwpn", identifier.c.value == wwn.c.wwpn, identifier.c.own.is_(True))
         .where(device.c.host == wwn.c.host, device.c.present.is_(True))
     )
-    resting = and_(wwn.c.state == WwnState.QUARANTINED, wwn.c.reason != Reason.ABANDONED)
+    resting = and_(wwn.c.state == WwnState.QUARANTINED, wwn.c.reason.not_in(NO_END))
     connection.execute(update(wwn).where(resting, shown.exists()).values(_as(WwnState.HELD, Reason.SEEN)))
 
 
@@ -99,12 +118,12 @@ def _as(state: WwnState, reason: Reason) -> dict[str, object]:
 
 def is_taken(quarantine: timedelta, at: datetime) -> ColumnElement[bool]:
     """Whether a row keeps its name from being given: one whose quarantine is over does not."""
-    return or_(wwn.c.state != WwnState.QUARANTINED, wwn.c.reason == Reason.ABANDONED, wwn.c.since > at - quarantine)
+    return or_(wwn.c.state != WwnState.QUARANTINED, wwn.c.reason.in_(NO_END), wwn.c.since > at - quarantine)
 
 
 def until(row: Row[tuple[object, ...]], quarantine: timedelta) -> datetime | None:
     """When the quarantine of a row ends; None where it has no end, or is none."""
-    if row.state != WwnState.QUARANTINED or row.reason == Reason.ABANDONED:
+    if row.state != WwnState.QUARANTINED or row.reason in NO_END:
         return None
     since: datetime = row.since
     return since + quarantine
