@@ -34,27 +34,34 @@ class Lab:
     ) -> None:
         """`settings` are the agent's, beside those that all agents of the lab have."""
         self.guest, self._listener = guest, listener
-        self._settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **settings}
+        self.settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **settings}
         self._heard = 0
         self.told_s = 0.0  # how long the agent took to tell its census
         self._marks = itertools.count(60000)
 
     def start_agent(self) -> None:
         """Returns when it has told all it sees."""
-        begun, started = len(self._listener.hellos), time.monotonic()
-        settings = " ".join(f"{name}={value}" for name, value in self._settings.items())
+        settings = " ".join(f"{name}={value}" for name, value in self.settings.items())
         run = self.guest.python("-m", "hwcensus_agent.main", "run")
-        (self.guest.folder / "agent.log").write_text("")
-        self.guest(
-            f"(env {settings} {run} & echo $! >/run/agent.pid; ended=0; wait $! || ended=$?; "
-            "echo it ended: $ended) >/lab/agent.log 2>&1 &"
+        self.starts(
+            lambda: self.guest(
+                f"(env {settings} {run} & echo $! >/run/agent.pid; ended=0; wait $! || ended=$?; "
+                "echo it ended: $ended) >/lab/agent.log 2>&1 &"
+            )
         )
+
+    def starts(self, agent: Callable[[], object]) -> None:
+        """The same of an agent that this starts."""
+        begun, started = len(self._listener.hellos), time.monotonic()
+        (self.guest.folder / "agent.log").write_text("")
+        agent()
 
         def is_told() -> bool:
             assert "it ended: " not in self._log(), "the agent ended"
             return len(self._listener.hellos) > begun and self._listener.agrees()
 
         self._wait(is_told, "its census", seconds=AGENT_SECONDS)
+        self._listener.hears_again = False
         self._heard = len(self._listener.told)
         self.told_s = time.monotonic() - started
 
@@ -73,6 +80,10 @@ class Lab:
     def stop_agent(self) -> None:
         """A clean stop."""
         self.guest("kill $(cat /run/agent.pid); until grep -q 'it ended: 0' /lab/agent.log; do sleep 0.1; done")
+
+    def agent_was_killed(self) -> None:
+        """Until one is started again, what is sent twice counts once."""
+        self._listener.hears_again = True
 
     @property
     def census(self) -> dict[str, Known]:

@@ -68,6 +68,8 @@ class Listener:
         })  # fmt: skip
         places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(EMBEDDED_PARTITIONS)]
         self._consumer.assign(places)
+        #: Whether what was sent may come again under its number: by an agent that was killed before it knew.
+        self.hears_again = False
         self.told: list[Told] = []
         self.hellos: list[Hello] = []
         self._census: dict[str, Known] = {}
@@ -117,8 +119,11 @@ class Listener:
                 assert (event.after_stream, event.after_seq) == (self.hellos[-1].stream, self._seq), "a gap"
             self.hellos.append(event)
             self._seq = 0
+            self._heartbeat = None  # of a stream that had these numbers too
         if isinstance(event, Numbered):
             assert event.stream == self.hellos[-1].stream, "an event of another stream"
+            if self.hears_again and event.seq <= self._seq:
+                return
             assert event.seq == self._seq + 1, f"{event.type_} {event.seq} comes after {self._seq}"
             self._seq = event.seq
         match event:
