@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from hwcensus import document
 from hwcensus.census_digest import write_total
 from hwcensus.event import Add, Change, Entry, Event, Gap, Manifest, Present, Produced, Remove, Result
+from hwcensus.fact import printable
 from hwcensus.instant import now, read_instant
 from hwcensus_agent.news import ADD, CHANGE, GAP, MANIFEST, PRESENT, REMOVE, RESULT, Sight
 from hwcensus_agent.spool import Spool, Waiting
@@ -103,7 +104,7 @@ class Renderer:
         return [
             Result(
                 host=self._host, stream=self._stream, seq=seq, time=row.time, command=_text(row, "command") or "",
-                state=_text(row, "state") or "", code=_text(row, "code"), text=_text(row, "text"),
+                state=_text(row, "state") or "", code=_text(row, "code"), text=_said(row),
                 produced=tuple(Produced(identity=identity, name=name) for identity, name in pairs),
             )
         ]  # fmt: skip
@@ -128,6 +129,12 @@ def _sight(row: Waiting) -> Sight:
 def _text(row: Waiting, key: str) -> str | None:
     value = row.detail.get(key)
     return None if value is None else str(value)
+
+
+def _said(row: Waiting) -> str | None:
+    """A result's text, which may repeat what others said: modprobe, drivers, whoever named an interface."""
+    text = _text(row, "text")
+    return None if text is None else printable(text.encode("utf-8", "surrogateescape"))
 
 
 def _number(row: Waiting, key: str) -> int | None:

@@ -429,3 +429,14 @@ def test_a_port_that_was_made_anew_meanwhile_is_not_deleted(kernel: NpivKernel) 
     with pytest.raises(DeviceChanged):
         executor.destroy(target, mark)
     assert executor.was_destroyed(target, mark) is None
+
+
+def test_a_port_whose_hosts_number_another_one_has_by_now_is_not_taken_for_it(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    host = kernel.vport("host5", "10000000c9831b9f", WWNN)
+    stale = Target(
+        identity=f"scsi/wwpn/{WWPN}", name=f"scsi_{host}", syspath=f"/sys/{PCI}/host5/vport-5:0-0/{host}",
+        subsystem="scsi",
+    )  # fmt: skip
+    with pytest.raises(DeviceChanged, match=f"{host} has WWPN 10000000c9831b9f now, not {WWPN}"):
+        VportExecutor(str(kernel.root)).mark_of(stale)

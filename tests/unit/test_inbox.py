@@ -16,7 +16,7 @@ from hwcensus.command import Command
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.signature import Signer, key_id
-from hwcensus_agent.commands import creation, inbox
+from hwcensus_agent.commands import creation, inbox, means
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.binder import Moved
@@ -508,6 +508,7 @@ async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one
         (create("hwc0-is-far-too-long"), "name-too-long"),
         (destroy(identity="net/place/virtual/net/hwc7"), "device-changed"),
         (destroy(name="net_hwc0"), "device-changed"),
+        (destroy(identity=OLD.name), "device-changed"),
     ],
 )
 async def test_what_only_the_host_knows_fails_with_its_code_and_changes_nothing(
@@ -551,6 +552,38 @@ async def test_a_command_whose_turn_comes_after_its_deadline_expires(world: Worl
     agent.connection.execute("UPDATE inbox SET body = ?", (late.to_bytes(),))
     assert (await agent.until_answered("c1")).state == "expired"
     assert world.kernel.made == []
+
+
+async def test_a_command_whose_deadline_passes_while_the_host_is_looked_at_expires_and_nothing_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    monkeypatch.setattr(means, "now", lambda: now() + timedelta(days=2))  # so long did the look take
+    answer = await agent.until_answered("c1")
+    assert (answer.state, answer.code, world.kernel.made) == ("expired", "expired", [])
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"body": '<command format="9"/>'},
+        {"intent": "{}", "state": "begun"},
+        {"intent": '{"target": {}}', "state": "begun"},
+        {"intent": '{"executor": "bridge", "target": null, "mark": "of another kind"}', "state": "begun"},
+    ],
+)
+async def test_what_another_version_of_the_agent_noted_stops_nobody(world: World, noted: dict[str, str]) -> None:
+    agent = world.agent()
+    world.send(agent, create())
+    for column, text in noted.items():
+        agent.connection.execute(f"UPDATE inbox SET {column} = ?", (text,))  # noqa: S608
+    again = world.agent()
+    again.commands.expect_begun()
+    world.send(again, create("hwc1", "c2"))
+    assert (await again.until_answered("c2")).state == "succeeded"
+    ended = [(answer.state, answer.code) for answer in again.answers if answer.command == "c1"]
+    assert (ended, world.kernel.made) == ([("failed", "interrupted")], ["c2"])
 
 
 async def test_a_changed_byte_is_refused_and_the_id_is_spent(world: World) -> None:

@@ -21,10 +21,11 @@ from hwcensus.event import (
     Manifest,
     Present,
     Remove,
+    Result,
     read_event,
 )
 from hwcensus.instant import now, read_instant
-from hwcensus_agent.news import ADD, CHANGE, MANIFEST, PRESENT, REMOVE, News
+from hwcensus_agent.news import ADD, CHANGE, MANIFEST, PRESENT, REMOVE, RESULT, News
 from hwcensus_agent.render import Renderer
 from hwcensus_agent.spool import Spool, SpoolError
 
@@ -104,6 +105,13 @@ def test_a_render_that_fails_leaves_everything_as_it_was(spool: Spool) -> None:
     with pytest.raises(RuntimeError):
         spool.take(spool.next_rows(100), fails_on_the_second)
     assert (spool.seq, spool.count, spool.sending(), spool.waiting()) == (1, 0, [], 2)
+
+
+def test_a_result_that_repeats_what_xml_cannot_carry_is_told_all_the_same(spool: Spool) -> None:
+    spool.put_other(RESULT, {"command": "c1", "state": "failed", "text": "modprobe: \x1b[31mno\0 eth\udcff"})
+    take(spool)
+    (result,) = [event for event in sent(spool) if isinstance(event, Result)]
+    assert result.text == "modprobe: \\x1b[31mno\\x00 eth\\xff"
 
 
 def test_a_manifest_and_a_present_say_what_is_published_when_they_are_taken(spool: Spool) -> None:

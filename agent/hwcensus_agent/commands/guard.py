@@ -71,10 +71,15 @@ class Guard:
             raise Refused(
                 f"meant for an agent with stream {command.stream}, which is not in this one's past", code="wrong-stream"
             )
-        if command.expires <= at:
-            raise Expired(
-                f"valid until {write_instant(command.expires)}, and it is {write_instant(at)} by this host's clock"
-            )
+        require_in_time(command, at)
+
+
+def require_in_time(command: Command, at: datetime) -> None:
+    """Raises Expired."""
+    if command.expires <= at:
+        raise Expired(
+            f"valid until {write_instant(command.expires)}, and it is {write_instant(at)} by this host's clock"
+        )
 
 
 def _refused(value: bytes, error: HwcensusError) -> Answer | None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from hwcensus.command import Command, read_command
+from hwcensus.errors import InvalidDocument
 from hwcensus.instant import write_instant
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Target
@@ -87,12 +88,25 @@ def begun(connection: sqlite3.Connection) -> Iterator[Begun]:
     """What was begun and not finished, oldest first: the agent stopped in between."""
     rows = connection.execute("SELECT body, intent FROM inbox WHERE state = ? ORDER BY number", (BEGUN,)).fetchall()
     for body, intent in rows:
-        noted = json.loads(intent)
-        target = noted["target"]
-        yield Begun(
-            command=read_command(body),
-            intent=Intent(**noted | {"target": None if target is None else Target(**target)}),
-        )
+        yield Begun(command=read_command(body), intent=_read_intent(intent))
+
+
+def unreadable(connection: sqlite3.Connection) -> Iterator[tuple[str, Exception]]:
+    """Ids of unfinished commands that another version of the agent noted in its own way, and what is wrong there."""
+    rows = connection.execute("SELECT id, body, intent FROM inbox WHERE state <> ? ORDER BY number", (DONE,)).fetchall()
+    for command_id, body, intent in rows:
+        try:
+            read_command(body)
+            if intent is not None:
+                _read_intent(intent)
+        except (InvalidDocument, ValueError, LookupError, TypeError) as error:
+            yield command_id, error
+
+
+def _read_intent(text: str) -> Intent:
+    noted = json.loads(text)
+    target = noted["target"]
+    return Intent(**noted | {"target": None if target is None else Target(**target)})
 
 
 def forget_old(connection: sqlite3.Connection, at: datetime) -> int:

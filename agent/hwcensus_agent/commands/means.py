@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from hwcensus.command import Command
 from hwcensus.errors import HwcensusError, Refused
 from hwcensus.event import Produced
+from hwcensus.instant import now
 from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import FAILED, Answer
 from hwcensus_agent.commands.census_port import CensusPort, Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, NotUndone, Subject
+from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
 
@@ -27,7 +29,7 @@ class Means:
     def target_of(self, command: Command) -> Target:
         """The device that the command names. Raises DeviceChanged unless its name and identity agree."""
         target = self.census.find(command.identity or "")
-        if target is None:
+        if target is None or target.identity != command.identity:  # it may be a name, and those are dealt anew
             raise DeviceChanged(f"there is no device {command.identity} here")
         if target.name != command.name:
             raise DeviceChanged(f"{command.identity} is called {target.name} here, not {command.name}")
@@ -40,7 +42,7 @@ class Means:
         if parent is None or identity is None:
             return
         found = self.census.find(identity)
-        if found is None:
+        if found is None or found.identity != identity:
             raise Refused(f"there is no device {identity} here", code="parent-unknown")
         if found.name != parent.text:
             raise DeviceChanged(f"{identity} is called {found.name} here, not {parent.text}")
@@ -58,7 +60,8 @@ class Means:
             raise InUse("; ".join(holders))
 
     def begin(self, command: Command, intent: Intent, expected: Collection[Expectation]) -> None:
-        """From here on the kernel may be touched."""
+        """From here on the kernel may be touched. Raises Expired: a look at the host may block for long."""
+        require_in_time(command, now())
         self.note(command, intent)
         self.census.expect(command.id, expected)
 

@@ -20,7 +20,7 @@ from hwcensus_agent.commands.census_port import CensusPort
 from hwcensus_agent.commands.creation import Creation
 from hwcensus_agent.commands.executors.binder import Binder
 from hwcensus_agent.commands.executors.executor import Executor
-from hwcensus_agent.commands.guard import Guard
+from hwcensus_agent.commands.guard import Expired, Guard
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.means import Means
 from hwcensus_agent.commands.policy import Policy
@@ -78,11 +78,19 @@ class Commands:
 
     def expect_begun(self) -> None:
         """Announces to the census what begun commands may have done: before its first look, so that those events name
-        their commands."""
+        their commands. What a former version of the agent noted, and this one cannot read, is answered and over."""
         with self._transaction() as connection:
+            for command_id, why in list(inbox.unreadable(connection)):
+                text = f"this agent cannot read what a former one noted of it ({why}): look what became of it"
+                answer = Answer(command=command_id, state=FAILED, code="interrupted", text=text)
+                inbox.finish(connection, answer)
+                self._report(answer)
             begun = list(inbox.begun(connection))
         for one in begun:
-            self._work.expect(one)
+            try:
+                self._work.expect(one)
+            except Exception:  # so may an executor's mark be, and settling says so
+                logger.exception("what was begun cannot be expected", extra={"command": one.command.id})
 
     async def run(self) -> None:
         """Settles what was begun, then carries out commands for ever; cancel it to stop."""
@@ -168,6 +176,8 @@ class Commands:
 async def _answered(command: Command, work: Coroutine[Any, Any, Answer]) -> Answer:
     try:
         return await work
+    except Expired as error:
+        return Answer(command=command.id, state=EXPIRED, code=error.code, text=str(error))
     except HwcensusError as error:
         return Answer(command=command.id, state=FAILED, code=error.code, text=str(error))
     # The loop's boundary: an executor's mistake must not end the agent, nor leave the command without an answer.

@@ -93,6 +93,9 @@ class VportExecutor:
             return None
         if found.vport is None:
             raise Refused(f"{target.name} is a physical port, which no command destroys", code="physical-port")
+        meant = _wwpn_of(target.identity)
+        if meant not in (None, found.wwpn):  # the census has not seen yet that the kernel dealt the number again
+            raise DeviceChanged(f"{found.host} has WWPN {found.wwpn} now, not {meant}")
         return _mark(found)
 
     def subject_of(self, target: Target) -> Subject:
@@ -173,7 +176,10 @@ def _names(command: Command) -> tuple[str, str]:
 
 def _parent_wwpn(command: Command) -> str | None:
     parent = None if command.device is None else command.device.find("parent")
-    identity = "" if parent is None else parent.get("identity", "")
+    return None if parent is None else _wwpn_of(parent.get("identity", ""))
+
+
+def _wwpn_of(identity: str) -> str | None:
     return identity.removeprefix(_WWPN) if identity.startswith(_WWPN) else None
 
 
