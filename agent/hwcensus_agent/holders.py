@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from hwcensus.fact import printable
 from hwcensus_agent import sysfs
-from hwcensus_agent.nodes import BLOCK, CHARACTER, Node, described, holders_of, nodes_below
+from hwcensus_agent.nodes import BLOCK, CHARACTER, Node, described, holders_of, listed, nodes_below
 from hwcensus_agent.sysfs import Unreadable
 
 #: Uses that are told one by one.
@@ -27,7 +27,7 @@ _WATCHERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "multipathd"})
 
 
 def holders(sysroot: str, syspath: str, *, proc: str = "/proc") -> tuple[str, ...]:
-    """Every use of a device and of all that hangs below it."""
+    """Every use of a device and of all that hangs below it. Raises Unreadable where that cannot be seen."""
     below = nodes_below(sysroot, syspath)
     held = {node.folder: holders_of(sysroot, node) for node in below}
     upon = list(_upon(sysroot, held))
@@ -37,7 +37,7 @@ def holders(sysroot: str, syspath: str, *, proc: str = "/proc") -> tuple[str, ..
     told += _swapped_to(nodes, proc)
     told += open_in_processes(nodes, proc=proc)
     used = [node.folder for node in nodes if any(one.startswith(f"{node.path} is ") for one in told)]
-    told += [f"{node.path} is claimed by the kernel" for node in below if _is_claimed(node, used)]
+    told += [f"{node.path} is {how}" for node in below if (how := _claimed(node, used)) is not None]
     if len(told) > TOLD:
         told[TOLD:] = [f"and {len(told) - TOLD} more uses"]
     return tuple(told)
@@ -47,7 +47,7 @@ def open_in_processes(nodes: Iterable[Node], *, proc: str = "/proc") -> list[str
     """Which processes have one of these open."""
     known = {(node.kind, node.number): node for node in nodes}
     found: list[str] = []
-    for pid in sorted(int(name) for name in _listed(proc) if name.isascii() and name.isdigit()):
+    for pid in sorted(int(name) for name in listed(proc) if name.isascii() and name.isdigit()):
         if pid == os.getpid():
             continue
         opened = dict.fromkeys(known[key].path for key in _devices_open(f"{proc}/{pid}/fd") if key in known)
@@ -101,8 +101,8 @@ def _btrfs(sysroot: str) -> set[str]:
     """Names of the disks of file systems that are mounted: more of them than the one that is the source."""
     return {
         name.replace("!", "/")
-        for file_system in _listed(f"{sysroot}/fs/btrfs")
-        for name in _listed(f"{sysroot}/fs/btrfs/{file_system}/devices")
+        for file_system in listed(f"{sysroot}/fs/btrfs")
+        for name in listed(f"{sysroot}/fs/btrfs/{file_system}/devices")
     }
 
 
@@ -113,7 +113,7 @@ def _swapped_to(nodes: Iterable[Node], proc: str) -> list[str]:
 
 def _devices_open(folder: str) -> Iterator[tuple[str, str]]:
     """Kind and number of the devices that a process has open; of one that is gone, or not ours to see, none."""
-    for name in _listed(folder):
+    for name in listed(folder):
         try:
             # Only these are asked what they are: a file may be on a file system that does not answer.
             if "/dev/" not in os.readlink(f"{folder}/{name}"):  # noqa: PTH115
@@ -136,47 +136,52 @@ def _command(folder: str) -> str:
     return printable(raw.strip())
 
 
-def _is_claimed(node: Node, used: Collection[str]) -> bool:
-    """Whether the kernel has it for itself, as file systems in other namespaces, ZFS, or a target that exports it:
-    then it lets nobody else have it exclusively (blkdev_get_by_dev() in block/bdev.c)."""
+def _claimed(node: Node, used: Collection[str]) -> str | None:
+    """That the kernel has it for itself, as file systems in other namespaces, ZFS, or a target that exports it: then it
+    lets nobody else have it exclusively (blkdev_get_by_dev() in block/bdev.c). Or that this cannot be asked."""
     is_told = any(f"{one}/".startswith(f"{node.folder}/") or node.folder.startswith(f"{one}/") for one in used)
-    if node.kind != BLOCK or is_told or _answers_not(node):
-        return False
+    if node.kind != BLOCK or is_told:
+        return None
+    state = _state(node)
+    if state not in (None, "running", "live"):  # opening it could take as long as its path is dead
+        return f"{state}, so that the kernel cannot be asked whether it is in use"
+    if not _has_file(node):
+        return None
     try:
-        descriptor = os.open(node.path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC)
+        os.close(os.open(node.path, os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError as error:
-        return error.errno == errno.EBUSY
-    try:
-        return False
-    finally:
-        os.close(descriptor)
+        return "claimed by the kernel" if error.errno == errno.EBUSY else None
+    return None
 
 
-def _answers_not(node: Node) -> bool:
-    """Whether opening it could take as long as its path is dead, or it is another device by now."""
+def _state(node: Node) -> str | None:
+    """Of the disk, also for a partition of it."""
+    folders = (node.folder, os.path.dirname(node.folder))  # noqa: PTH120
+    raw = next((raw for folder in folders if (raw := sysfs.read(f"{folder}/device/state")) is not None), None)
+    return None if raw is None else printable(raw.strip())
+
+
+def _has_file(node: Node) -> bool:
+    """Whether the file of its name is this device's."""
     try:
-        state = sysfs.read(f"{node.folder}/device/state")
         found = os.stat(node.path)  # noqa: PTH116
-    except (Unreadable, OSError):
-        return True
-    is_it = stat.S_ISBLK(found.st_mode) and f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}" == node.number
-    return not is_it or state not in (None, b"running\n", b"live\n")
+    except OSError:
+        return False
+    return stat.S_ISBLK(found.st_mode) and f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}" == node.number
 
 
 def _table(path: str) -> list[bytes]:
     try:
-        return (sysfs.read_whole(path, limit=_TABLE) or b"").splitlines()
+        raw = sysfs.read_whole(path, limit=_TABLE + 1) or b""
     except Unreadable:
+        if os.geteuid() == 0:
+            raise
         return []
+    if len(raw) > _TABLE:
+        raise Unreadable(f"{path} is longer than the {_TABLE} bytes of it that are read")
+    return raw.splitlines()
 
 
 def _unescaped(field: bytes) -> bytes:
     """As the kernel mangles blanks in paths: in three octal digits."""
     return re.sub(rb"\\([0-3][0-7]{2})", lambda octal: bytes([int(octal[1], 8)]), field)
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sysfs.children(folder, "")
-    except Unreadable:
-        return []

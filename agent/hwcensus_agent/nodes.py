@@ -1,6 +1,7 @@
 """Block and character devices by where they are in sysfs: all below one device, and those that stand upon them."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,15 +26,23 @@ class Node:
         return f"/dev/{self.name}"
 
 
+#: One path to a namespace that may have several: without a number, its namespace's disk hangs below no controller
+#: (nvme_alloc_ns() and nvme_mpath_alloc_disk() in drivers/nvme/host).
+_NVME_PATH = re.compile(r"(nvme[0-9]+)c[0-9]+(n[0-9]+)")
+
+
 def nodes_below(sysroot: str, syspath: str) -> list[Node]:
-    """Those of a device and of all that hangs below it, sorted by name."""
-    found = {node.folder: node for node in _all(sysroot, syspath)}
+    """Those of a device and of all that hangs below it, sorted by name; and those to which a path leads over it.
+
+    Raises Unreadable.
+    """
+    found = {node.folder: node for node in (*_all(sysroot, syspath), *_by_nvme_paths(sysroot, syspath))}
     return sorted(found.values(), key=lambda node: (node.kind, len(node.name), node.name))
 
 
 def holders_of(sysroot: str, node: Node) -> list[Node]:
     """The block devices that the kernel has made out of this one: device-mapper, md, bcache, and loop devices."""
-    names = _listed(f"{node.folder}/holders")
+    names = listed(f"{node.folder}/holders")
     for loop in sysfs.children(f"{sysroot}/block", "loop") if node.kind == BLOCK else []:
         if _text(f"{sysroot}/block/{loop}/loop/backing_file") == node.path:
             names.append(loop)
@@ -55,7 +64,7 @@ _MAPPERS = {"LVM": "LVM", "CRYPT": "dm-crypt", "mpath": "multipath", "DMRAID": "
 
 def _all(sysroot: str, syspath: str) -> Iterator[Node]:
     for kind in (BLOCK, CHARACTER):
-        for number in _listed(f"{sysroot}/dev/{kind}"):
+        for number in listed(f"{sysroot}/dev/{kind}"):
             there = sysfs.target(f"{sysroot}/dev/{kind}/{number}", sysroot)
             if there is not None and _is_below(there, syspath):
                 node = _node(sysroot + there.removeprefix("/sys"), kind)
@@ -68,15 +77,28 @@ def _all(sysroot: str, syspath: str) -> Iterator[Node]:
 def _all_of_classes(sysroot: str, syspath: str) -> Iterator[Node]:
     """The same where classes are folders, not links to devices."""
     for home, kind in (("block", BLOCK), ("class/scsi_generic", CHARACTER), ("class/scsi_tape", CHARACTER)):
-        for name in _listed(f"{sysroot}/{home}"):
+        for name in listed(f"{sysroot}/{home}"):
             folder = f"{sysroot}/{home}/{name}"
             device = sysfs.target(f"{folder}/device", sysroot)
             if device is None or not _is_below(device, syspath):
                 continue
-            for part in (folder, *(f"{folder}/{inner}" for inner in _listed(folder) if inner.startswith(name))):
+            for part in (folder, *(f"{folder}/{inner}" for inner in listed(folder) if inner.startswith(name))):
                 node = _node(part, kind)
                 if node is not None:
                     yield node
+
+
+def _by_nvme_paths(sysroot: str, syspath: str) -> Iterator[Node]:
+    for name in listed(f"{sysroot}/block"):
+        path = _NVME_PATH.fullmatch(name)
+        there = None if path is None else sysfs.target(f"{sysroot}/block/{name}", sysroot)
+        if path is None or there is None or not _is_below(there, syspath):
+            continue
+        folder = os.path.realpath(f"{sysroot}/block/{path[1]}{path[2]}")
+        for part in (folder, *(f"{folder}/{inner}" for inner in listed(folder) if inner.startswith(path[1]))):
+            node = _node(part, BLOCK)
+            if node is not None:
+                yield node
 
 
 def _is_below(there: str, syspath: str) -> bool:
@@ -95,10 +117,14 @@ def _node(folder: str, kind: str) -> Node | None:
     return Node(kind=kind, number=number, folder=folder, name=name)
 
 
-def _listed(folder: str) -> list[str]:
+def listed(folder: str) -> list[str]:
+    """The names in a folder. Raises Unreadable, for what cannot be seen is not unused; but without root, which has not
+    the right to see all and does nothing."""
     try:
         return sysfs.children(folder, "")
     except Unreadable:
+        if os.geteuid() == 0:
+            raise
         return []
 
 

@@ -31,6 +31,12 @@ class CarriesKafka(Refused):
     code = "carries-kafka"
 
 
+class WayUnknown(Refused):
+    """it cannot be found out which interfaces carry the way to Kafka"""
+
+    code = "way-unknown"
+
+
 class WayLost(Refused):
     """the way to Kafka was lost, and what had been done was undone"""
 
@@ -88,11 +94,20 @@ class Way:
         """The same of the interfaces of one device, and of those below it."""
         return {name: broker for name, broker in self.carriers().items() if _is_below(name, syspath)}
 
+    def interfaces(self, syspath: str) -> list[str]:
+        """All of one device, and of those below it, whatever they carry."""
+        return [name for name in os.listdir(INTERFACES) if _is_below(name, syspath)]  # noqa: PTH208 - as sysfs does
+
     def require_free(self, interfaces: Iterable[str], *, force: bool | None) -> None:
-        """Raises CarriesKafka where one of these carries the way and `force` is not said."""
-        names = [] if force else list(interfaces)
-        carriers = self.carriers() if names else {}
-        for name in names:
+        """Raises CarriesKafka where one of these carries the way and `force` is not said; WayUnknown where any may."""
+        asked = () if force else tuple(interfaces)
+        carriers = self.carriers() if asked else {}
+        if asked and self._bootstrap and not carriers:
+            raise WayUnknown(
+                f"no broker can be found, or none has a route now, so that {', '.join(asked)} may carry the way to"
+                " Kafka; with force it is done all the same"
+            )
+        for name in asked:
             if name in carriers:
                 raise CarriesKafka(
                     f"{name} carries the way to Kafka, to {carriers[name]}; with force it is done all the same,"

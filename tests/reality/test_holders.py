@@ -11,6 +11,7 @@ import pytest
 
 from hwcensus_agent.holders import TOLD, holders
 from hwcensus_agent.nodes import nodes_below
+from hwcensus_agent.sysfs import Unreadable
 from tests.fixtures.require import require
 from tests.unit.sysfs_tree import Tree
 
@@ -218,3 +219,54 @@ def test_a_lun_of_a_kernel_whose_classes_are_folders(tmp_path: Path) -> None:
     mounts = "36 35 8:17 / /data rw - ext4 /dev/sdb1 rw\n"
     at = proc(tree, **{"1__mountinfo": mounts})
     assert holders(str(tree.sys), f"/sys/{LUN}", proc=at) == ("/dev/sdb1 is mounted at /data",)
+
+
+def test_a_namespace_that_may_have_several_paths_is_in_use_by_its_disk_which_hangs_elsewhere(tmp_path: Path) -> None:
+    tree, disk = Tree(tmp_path), "devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1"
+    for path, number in ((disk, "259:0"), (f"{disk}/nvme0n1p2", "259:2")):
+        tree.device("class/block", path, dev=number, uevent=f"DEVNAME={Path(path).name}\n")
+    hidden = "devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0c0n1"
+    tree.device("class/block", hidden)
+    for path in (disk, hidden):
+        tree.link(f"block/{Path(path).name}", path)
+    at = proc(tree, **{"1__mountinfo": "36 35 259:2 / / rw - ext4 /dev/nvme0n1p2 rw\n"})
+    used = ("/dev/nvme0n1p2 is mounted at /",)
+    assert holders(str(tree.sys), "/sys/devices/pci0000:00/0000:01:00.0", proc=at) == used
+    assert holders(str(tree.sys), "/sys/devices/pci0000:00/0000:02:00.0", proc=at) == ()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["proc/1/mountinfo", "proc/swaps", "proc/77/fd", "sys/dev/block", "sys/fs/btrfs", f"sys/{LUN}/block/sdb/holders"],
+)
+def test_where_the_kernel_does_not_tell_a_device_is_not_taken_for_free(tree: Tree, place: str) -> None:
+    require(os.geteuid() == 0, "without root not all is told anyway")
+    at, path = proc(tree), tree.sys.parent / place
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(path.name)  # ELOOP
+    with pytest.raises(Unreadable):
+        holders(str(tree.sys), f"/sys/{LUN}", proc=at)
+
+
+def test_a_table_that_is_longer_than_what_is_read_of_it_does_not_say_that_a_device_is_free(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwcensus_agent.holders._TABLE", 80)
+    mounts = "1 1 0:1 / /a rw - tmpfs none rw\n" * 3 + "36 35 8:16 / /data rw - ext4 /dev/sdb rw\n"
+    with pytest.raises(Unreadable, match="longer than the 80 bytes"):
+        holders(str(tree.sys), f"/sys/{LUN}", proc=proc(tree, **{"1__mountinfo": mounts}))
+
+
+def test_a_disk_whose_path_is_dead_is_not_opened_nor_its_partitions_and_not_taken_for_free(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree.sys / LUN / "state").write_text("blocked\n")
+    tree.link(f"{LUN}/block/sdb/device", LUN)
+    monkeypatch.setattr("hwcensus_agent.holders._has_file", lambda node: True)
+    assert holders(str(tree.sys), f"/sys/{LUN}", proc=proc(tree)) == (
+        "/dev/sdb is blocked, so that the kernel cannot be asked whether it is in use",
+        "/dev/sdb1 is blocked, so that the kernel cannot be asked whether it is in use",
+    )

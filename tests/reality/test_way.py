@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from hwcensus_agent.rtnetlink import RouteSocket
-from hwcensus_agent.way import OWN_DESCRIPTORS, Broker, CarriesKafka, Way
+from hwcensus_agent.way import OWN_DESCRIPTORS, Broker, CarriesKafka, Way, WayUnknown
 from tests.fixtures.far_broker import BEYOND, FAR, FAR6, NEAR, PORT, connect, far_broker, run
 from tests.reality.test_sources_namespace import in_namespace
 
@@ -92,6 +92,18 @@ def test_who_asks_for_an_interface_that_carries_it_is_refused_with_both_names_un
         way.require_free(["v0"], force=True)
         with pytest.raises(CarriesKafka, match=rf"v0 carries the way to Kafka, to {FAR}:{PORT}; with force"):
             way.require_free(["i0", "v0"], force=None)
+
+
+@in_namespace
+def test_where_no_way_is_found_any_interface_may_carry_it_so_that_only_force_touches_one() -> None:
+    run("ip link add i0 type ifb")
+    for server in (f"{FAR}:{PORT}", f"{'no-such-name' * 6}:1"):  # no route leads there; nobody knows the name
+        way = Way([server])
+        assert "i0" in way.interfaces("/sys/devices/virtual/net")
+        with pytest.raises(WayUnknown, match="i0 may carry the way to Kafka"):
+            way.require_free(["i0"], force=None)
+        way.require_free([], force=None)
+        way.require_free(["i0"], force=True)
 
 
 @in_namespace

@@ -116,6 +116,9 @@ class FakeWay(Way):
     def below(self, syspath: str) -> dict[str, Broker]:
         return self.carriers() if syspath in self._syspaths else {}
 
+    def interfaces(self, syspath: str) -> list[str]:
+        return list(self.below(syspath))
+
     def answering(self) -> list[Broker]:
         return [KAFKA]
 

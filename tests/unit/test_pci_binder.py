@@ -225,7 +225,7 @@ async def test_a_function_whose_group_a_guest_has_is_not_taken_from_it_unless_fo
 ) -> None:
     agent = host.agent()
     await agent.does(order("detach", FUNCTION))
-    for group, number in ((7, "240:0"), (8, "240:1")):
+    for group, number in (("7", "240:0"), ("8", "240:1"), ("noiommu-7", "240:2")):
         node = host.tree.device(
             "class/vfio", f"devices/virtual/vfio/{group}", uevent=f"DEVNAME=vfio/{group}\n", dev=number
         )
@@ -233,7 +233,7 @@ async def test_a_function_whose_group_a_guest_has_is_not_taken_from_it_unless_fo
     monkeypatch.setattr(
         pci_holders, "open_in_processes", lambda nodes: [f"{node.path} is open in qemu" for node in nodes]
     )
-    with pytest.raises(InUse, match=r"^/dev/vfio/7 is open in qemu$"):
+    with pytest.raises(InUse, match=r"^/dev/vfio/7 is open in qemu; /dev/vfio/noiommu-7 is open in qemu$"):
         await agent.does(order("reattach", FUNCTION))
     assert (await agent.does(order("reattach", FUNCTION, force=True))).state == "succeeded"
 

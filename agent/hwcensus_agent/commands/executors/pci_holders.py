@@ -11,5 +11,9 @@ _VFIO_GROUPS = "/sys/devices/virtual/vfio"
 def function_holders(sysroot: str, syspath: str) -> tuple[str, ...]:
     """In words. A guest has the whole group, and the kernel waits for it to let go."""
     group = sysfs.target(f"{sysroot}{syspath.removeprefix('/sys')}/iommu_group", sysroot)
-    files = [] if group is None else nodes_below(sysroot, f"{_VFIO_GROUPS}/{group.rpartition('/')[2]}")
+    number = None if group is None else group.rpartition("/")[2]
+    # The latter without an IOMMU (vfio_group_alloc() in drivers/vfio/group.c).
+    files = [] if number is None else [
+        node for name in (number, f"noiommu-{number}") for node in nodes_below(sysroot, f"{_VFIO_GROUPS}/{name}")
+    ]  # fmt: skip
     return (*holders(sysroot, syspath), *open_in_processes(files))

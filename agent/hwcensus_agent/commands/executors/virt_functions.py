@@ -142,7 +142,7 @@ class VirtFunctionsExecutor:
         """Raises CarriesKafka, InUse unless forced."""
         leaving = function.functions() if going else {}
         for folder in (function.folder, *leaving.values()):
-            self._way.require_free(self._way.below(folder), force=force)
+            self._way.require_free(self._way.interfaces(folder), force=force)
         held = [] if force else [one for folder in leaving.values() for one in self._holders(folder)]
         if held:
             raise InUse("; ".join(dict.fromkeys(held)))  # a group may have several

@@ -19,9 +19,8 @@ class WayKeeper:
 
     def check(self, command: Command, target: Target) -> str:
         mark = self._binder.check(command, target)
-        carriers = self._way.below(target.syspath)
-        self._way.require_free(carriers, force=command.force)
-        return json.dumps([mark, Before.of(self._way, carriers).write()])
+        self._way.require_free(self._way.interfaces(target.syspath), force=command.force)
+        return json.dumps([mark, Before.of(self._way, self._way.below(target.syspath)).write()])
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
         return self._binder.in_use(command, target)
