@@ -111,6 +111,19 @@ def test_what_was_claimed_and_not_noted_is_sent_again_and_counts_as_under_way(en
     assert sent(engine) == []
 
 
+def test_what_was_claimed_and_is_late_is_a_failure_and_is_sent_so_that_its_host_ends_it(engine: Engine) -> None:
+    batch = ordered(engine, at_once=1)
+    with writing(engine) as connection:
+        outbox.claim(connection, 4)
+        past = {"expires": now() - timedelta(seconds=1)}
+        first = tables.command.c.id == commands(engine, batch)["h0"]
+        connection.execute(update(tables.command).where(first).values(past))
+    assert found(engine, batch).failures == 1
+    assert sent(engine) == ["h0", "h1"], "nobody else may end it: Kafka may have it"
+    tell(engine, batch, "h0", "expired")
+    assert found(engine, batch).states == {"dispatched": 1, "expired": 1, "queued": 4}
+
+
 def test_after_so_many_failures_the_rest_is_cancelled_by_the_relay(engine: Engine) -> None:
     batch = ordered(engine)
     sent(engine)

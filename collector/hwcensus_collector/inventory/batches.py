@@ -44,9 +44,10 @@ class Batch:
 
 
 def has_failed(at: datetime) -> ColumnElement[bool]:
-    """Whether a command counts against its batch. One that is overdue does: its host may never answer."""
-    overdue = _command.c.state.in_(UNDER_WAY) & (_command.c.expires <= at)
-    return or_(_command.c.state.in_(FAILURES), overdue)
+    """Whether a command counts against its batch. One that is overdue does: its host may never answer; or Kafka may
+    never have got it, and nobody knows."""
+    begun = or_(_command.c.state.in_(UNDER_WAY), (_command.c.state == State.QUEUED) & _command.c.partition.is_not(None))
+    return or_(_command.c.state.in_(FAILURES), begun & (_command.c.expires <= at))
 
 
 def list_batches(connection: Connection, window: Window) -> Page[Batch]:

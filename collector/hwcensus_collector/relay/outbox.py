@@ -46,12 +46,13 @@ def has_late(connection: Connection, at: datetime) -> bool:
 
 def _sendable() -> Select[str]:
     """Ids in the order of sending. Hosts that are in conflict, or whose partition is not known, wait; so do commands of
-    a batch that has enough under way, or has failed too often."""
+    a batch that has enough under way, or has failed too often, unless they are claimed: only their hosts end them."""
+    claimed = _command.c.partition.is_not(None)
     return (
         select(_command.c.id)
         .join(_host, _host.c.id == _command.c.host)
         .where(_command.c.state == State.QUEUED, *_can_be_sent())
-        .where(or_(_command.c.batch.is_(None), _command.c.id.in_(_next_of_batches(now()))))
+        .where(or_(_command.c.batch.is_(None), claimed, _command.c.id.in_(_next_of_batches(now()))))
         .order_by(_command.c.number)
     )
 
