@@ -421,6 +421,8 @@ def test_a_virtual_port_is_ordered_by_what_is_said_and_the_rest_is_filled_in(
     "words, code",
     [
         (["--wwpn", "10"], "bad-wwn"),
+        (["--wwpn", "\x1b[31m"], "usage"),
+        (["--parent", "scsi_host5\x01"], "usage"),
         (["--parent", "scsi_host9"], "parent-unknown"),
         (["--fabric", "2000000000000001"], "no-parent"),
         (["--pool", "nix"], "pool-unknown"),
@@ -502,6 +504,9 @@ def test_a_batch_is_shown_with_its_commands_and_taken_back(hwcensus: Run, census
     shown = hwcensus("batch", "show", id_).stdout
     assert "1 queued" in shown
     assert "web17" in shown
+    other = json.loads(hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json").stdout)["id"]
+    (listed,) = json.loads(hwcensus("command", "list", "--batch", id_, "-o", "json").stdout)
+    assert (listed["batch"], listed["id"] == other) == (id_, False)
     cancelled = hwcensus("batch", "cancel", id_, "--reason", "wrong rack")
     assert (cancelled.returncode, "1 cancelled" in cancelled.stdout, "wrong rack" in cancelled.stdout) == (
         0,

@@ -35,7 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> None:
-    rows = client.commands(host=arguments.host, state=arguments.state, type_=arguments.type, overdue=arguments.overdue)
+    rows = client.commands(
+        host=arguments.host,
+        state=arguments.state,
+        type_=arguments.type,
+        batch=arguments.batch,
+        overdue=arguments.overdue,
+    )
     write_rows(rows, COLUMNS, lambda one: one.told, output=arguments.output, of="command")
 
 

@@ -12,7 +12,7 @@ from hwcensus.cli.output import write_rows
 from hwcensus.cli.parser import Parser, add_output, add_url, connect
 from hwcensus.cli.target import add_consent, confirm, order, require_person
 from hwcensus.client import Client, Host
-from hwcensus.errors import InvalidDocument
+from hwcensus.errors import InvalidDocument, UsageError
 from hwcensus.wwn import read_wwn
 
 
@@ -49,7 +49,10 @@ def _create(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def document(*, parent: str | None, fabric: str | None, wwpn: str | None, wwnn: str | None) -> str:
-    """The creation document; what is not said, the collector fills in."""
+    """The creation document; what is not said, the collector fills in. Raises UsageError for what no XML can hold."""
+    for word in filter(None, (parent, fabric, wwpn, wwnn)):
+        if not word.isprintable():
+            raise UsageError(f"{word!r} names no port: give a name, or 16 hex digits")
     device = etree.Element("device")
     if parent is not None or fabric is not None:
         element = etree.SubElement(device, "parent")
