@@ -269,3 +269,17 @@ async def test_a_wish_that_was_taken_out_while_its_turn_came_is_not_granted(kern
     async with agent(kernel) as ours:
         assert await ours.commands.make_again(create(), lambda: ours.desired.get(WWPN) is not None) is None
         assert kernel.written == []
+
+
+async def test_an_agent_that_died_with_its_host_before_it_answered_does_not_make_again_what_it_says_has_failed(
+    kernel: NpivKernel,
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)  # the last that was written; the port went with the boot
+        ours.begun(PERSISTENT, Intent(executor="vport", mark=""))
+    async with agent(kernel) as ours:
+        answer = await ours.answer("c1")
+        assert (answer.state, answer.code) == ("failed", "interrupted")
+        await ours.keeper.round()
+        assert (list(ours.desired), kernel.written) == ([], [])

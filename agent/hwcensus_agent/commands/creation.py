@@ -139,6 +139,7 @@ class Creation:
         there = [target for one in added if (target := self.means.find(one)) is not None]
         self.means.census.expect(command.id, [going(target) for target in there])
         await self.means.undo(lambda: executor.undo(command, mark), why)
+        self.wishes.revoke(command)
         await self.means.seen(command)
 
     def _gone(self, command: Command, target: Target, seen: tuple[Produced, ...] | None) -> Answer:
@@ -160,6 +161,7 @@ class Creation:
         if was_created is False:
             # What was made by half goes, and what it was made of is as it was.
             await self.means.undo(lambda: executor.undo(command, mark), "the agent stopped while it was at it")
+            self.wishes.revoke(command)
         if not was_created:
             return interrupted(command, "nothing was made" if was_created is False else "what was made is not known")
         produced = await self.means.rest_seen(command, executor.expected(command, mark))

@@ -51,6 +51,18 @@ class Wishes:
         except OSError as error:
             raise NotKept(f"it cannot be kept for the next boot: {error}") from error
 
+    def revoke(self, command: Command) -> None:
+        """The reverse, of what a creation noted before a crash and comes to nothing after all. Raises NotKept."""
+        if self.desired is None or not command.persistent or command.device is None:
+            return
+        wish = self.desired.get(vport.names(command.device).get("wwpn", ""))
+        if wish is None or wish.command != command.id:
+            return
+        try:
+            self.desired.drop(wish.wwpn)
+        except OSError as error:
+            raise NotKept(f"it failed, but would be made again at the next boot: {error}; destroy it") from error
+
     def absent(self, command: Command) -> Wish | None:
         """The wish for the port that a destroy names, of which nothing need be there."""
         identity = command.identity or ""
