@@ -131,23 +131,6 @@ def test_a_driver_that_this_host_lacks_takes_nothing(lab: Lab, console: Console)
     lab.hears()
 
 
-def test_a_keyboard_loses_its_driver_and_gets_it_again(lab: Lab, console: Console) -> None:
-    lab.guest.qmp.plug("usb-kbd", "keyboard", bus="usb.0", port="1")
-    device, interface = "usb_1_1", "usb_1_1_1_0"
-    lab.hears(f"add {device}", f"add {interface}", "add input_input5", "add input_event4")
-    assert lab.census[interface].facts["driver"] == "usbhid"
-
-    detached = console.orders("detach", "lab", device, "--yes")
-    (step,) = lab.hears_steps(interface, "remove input_event4", "remove input_input5", driver=None)
-    assert step.command == detached["id"]
-
-    given_back = console.orders("reattach", "lab", device, "--yes")
-    (step,) = lab.hears_steps(interface, "add input_input6", "add input_event4", driver="usbhid")
-    assert step.command == given_back["id"]
-    lab.guest.qmp.unplug("keyboard")
-    lab.hears("remove input_event4", "remove input_input6", f"remove {interface}", f"remove {device}")
-
-
 def test_a_stick_is_detached_unless_it_is_mounted(lab: Lab, console: Console) -> None:
     lab.guest.qmp.drive("medium", 1 << 24)
     lab.guest.qmp.plug("usb-storage", "stick", bus="usb.0", port="2", drive="medium", serial="LABSTICK")
@@ -159,11 +142,13 @@ def test_a_stick_is_detached_unless_it_is_mounted(lab: Lab, console: Console) ->
     refused = console.orders("detach", "lab", stick, "--yes", to="failed", code="in-use")
     assert refused["text"].startswith("/dev/sda is open in sleep (pid ")
 
-    console.orders("detach", "lab", stick, "--yes", "--force")
-    lab.hears_steps(interface, *(f"remove {name}" for name in disk), driver=None)
+    detached = console.orders("detach", "lab", stick, "--yes", "--force")
+    steps = lab.hears_steps(interface, *(f"remove {name}" for name in disk), driver=None)
+    assert detached["id"] in {step.command for step in steps}
     lab.guest("kill $(cat /run/guest.pid)")
-    console.orders("reattach", "lab", stick, "--yes")
-    lab.hears_steps(interface, *(f"add {name}" for name in disk), driver="usb-storage")
+    given_back = console.orders("reattach", "lab", stick, "--yes")
+    steps = lab.hears_steps(interface, *(f"add {name}" for name in disk), driver="usb-storage")
+    assert given_back["id"] in {step.command for step in steps}
     lab.guest.qmp.unplug("stick", drive="medium")
     lab.hears({f"remove {name}" for name in (*disk, interface, stick)})
 
