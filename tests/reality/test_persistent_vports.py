@@ -283,3 +283,15 @@ async def test_an_agent_that_died_with_its_host_before_it_answered_does_not_make
         assert (answer.state, answer.code) == ("failed", "interrupted")
         await ours.keeper.round()
         assert (list(ours.desired), kernel.written) == ([], [])
+
+
+async def test_a_port_that_the_kernel_deleted_is_not_made_again_though_the_census_did_not_see_it_go(
+    kernel: NpivKernel,
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    host = kernel.vport("host5", WWPN, WWNN)
+    async with agent(kernel, patience=0.05) as ours:
+        ours.desired.add(WISH)
+        kernel.tell = lambda action, syspath: None
+        assert (await ours.answer(destroy(name=f"scsi_{host}"))).code == "not-seen"
+        assert (kernel.vports(), list(ours.desired)) == ({}, [])

@@ -143,8 +143,8 @@ class Creation:
         await self.means.seen(command)
 
     def _gone(self, command: Command, target: Target, seen: tuple[Produced, ...] | None) -> Answer:
+        self.wishes.take_out(command)  # seen or not
         if seen is not None:
-            self.wishes.take_out(command)
             return Answer(command=command.id, state=SUCCEEDED)
         text = f"the kernel deleted {target.kernel_name}, but the census still has it after {self.means.patience} s"
         return not_seen(command, text)
