@@ -11,8 +11,9 @@ from hwcensus_agent.describe.scsihost import waits_for_port
 from hwcensus_agent.sysfs import Unreadable
 from hwcensus_agent.view import View
 
-#: Seconds from the first look at a host; with the quiet before that look and the next one it is published after one.
-PORT_WAIT_S = 0.6
+#: Seconds from the first look at a host whose port is certain to come. Without it the host has no identity of its own,
+#: and a busy machine takes more than a second to make it (seen in the lab).
+PORT_WAIT_S = 5.0
 
 
 class Arrivals:
