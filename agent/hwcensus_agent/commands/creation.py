@@ -21,8 +21,9 @@ from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
 from hwcensus_agent.commands.wishes import NotKept, Wishes
 from hwcensus_agent.desired import Wish
 
-#: Seconds a device has to come online where that is required, unless the command's deadline is nearer.
-ONLINE_S = 60.0
+#: Seconds a device has to come online where that is required, and the share of what is left until the command's deadline,
+#: where that is less: the rest is for undoing it, and for the answer to come in time.
+ONLINE_S, ONLINE_SHARE = 60.0, 0.75
 #: Seconds between two looks at it: the kernel announces no port state.
 LOOK_S = 0.25
 
@@ -126,7 +127,7 @@ class Creation:
     async def _health(self, command: Command, executor: Executor) -> Health | None:
         """How the new device fares; where it has to come online, as soon as it does, or at last."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + min(ONLINE_S, (command.expires - now()).total_seconds())
+        until = loop.time() + min(ONLINE_S, ONLINE_SHARE * (command.expires - now()).total_seconds())
         while True:
             health = await asyncio.to_thread(executor.health, command)
             if command.require is None or health is None or health.is_online or loop.time() >= until:
