@@ -1,7 +1,7 @@
 """The crash matrix with bridges of this machine: each program is killed at each step of a command's life."""
 
-import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.crash import AGENT, COLLECTOR, CREATE, DESTROY, KAFKA_MOMENTS, MOMENTS, Moment, Rig
 from tests.fixtures.faults import Forked, Here
 from tests.fixtures.kafka import Kafka, kafka_can_run
-from tests.fixtures.line import Line, can_make_links, ip, wait_until
+from tests.fixtures.line import Line, bridges, can_make_links, ip, wait_until
 from tests.fixtures.require import require
 
 CREATE_BRIDGE = (
@@ -48,27 +48,23 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     require(can_make_links(), "making network links needs root")
     kafka_can_run()
     folder = tmp_path_factory.mktemp("crash")
-    kafka = Kafka(folder / "kafka")
-    kafka.start()
-    database = f"sqlite:///{folder / 'inventory.sqlite'}"
-    line = Line(folder / "line", kafka.bootstrap, kafka.create_topics(), database, "crash-host")
-    line.collector["HWCENSUS_INGEST_STATIC"] = "yes"  # a group waits for the member that was killed
-    assert line.run("collector", "db", "upgrade").returncode == 0
-    settings = {AGENT: line.agent, COLLECTOR: line.collector}
-    here = Here(line.folder)
-    programs = {name: Forked(MODULES[name], line.folder, settings[name], here) for name in settings}
-    rig = Rig(line=line, kafka=kafka, things=Bridges(), programs=programs)
-    try:
+    kafka, here = Kafka(folder / "kafka"), Here(folder)
+    with ExitStack() as running:
+        running.callback(kafka.stop)
+        kafka.start()
+        database = f"sqlite:///{folder / 'inventory.sqlite'}"
+        line = Line(folder / "line", kafka.bootstrap, kafka.create_topics(), database, "crash-host")
+        line.collector["HWCENSUS_INGEST_STATIC"] = "yes"  # a group waits for the member that was killed
+        assert line.run("collector", "db", "upgrade").returncode == 0
+        running.callback(here.close)
+        settings = {AGENT: line.agent, COLLECTOR: line.collector}
+        programs = {name: Forked(MODULES[name], line.folder, settings[name], here) for name in settings}
+        rig = Rig(line=line, kafka=kafka, things=Bridges(), programs=programs)
         for name in programs:
             rig.start(name)
         wait_until(line.agrees, "the census is there")
+        running.enter_context(bridges(*(rig.things.name(number) for number in range(1, 200))))
         yield rig
-    finally:
-        here.close()
-        kafka.stop()
-        left = (rig.things.name(number) for number in range(1, rig.ordered + 1))
-        for name in left:
-            subprocess.run(["ip", "link", "delete", name], capture_output=True, check=False)
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)
