@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 from hwcensus import document
 from hwcensus.cli.main import main
+from hwcensus.client import Client
 from hwcensus.client.command import ENDED
 from tests.fixtures.kafka import Topics
 from tests.fixtures.line import Line, wait_until
@@ -46,6 +47,8 @@ class Console:
         """`folder`, in the guest's /lab, is for its database and its keys."""
         self.line = Line(folder, bootstrap, topics, f"sqlite:///{folder / 'inventory.sqlite'}", HOST)
         self.line.collector["HWCENSUS_INGEST_STATIC"] = "yes"
+        self.line.collector["HWCENSUS_COMMANDS_OUI"] = "525400"  # of the WWNs that it makes
+        self.kafka_port = int(bootstrap.rpartition(":")[2])
         #: Settings of an agent in the guest that obeys it.
         self.agent = {
             "HWCENSUS_KAFKA_GROUP": self.line.collector["HWCENSUS_KAFKA_GROUP"],
@@ -73,13 +76,13 @@ class Console:
         return json.loads(said.out)
 
     def orders(self, *words: str, given: str = "", to: str = "succeeded", code: str | None = None) -> dict[str, Any]:
-        """Orders something, waits for its end, which must be this one, and gives the command."""
-        said = self(*words, "--wait", "-o", "json", given=given)
-        assert said.out, f"refused at the door: {said.err}"
-        command: dict[str, Any] = json.loads(said.out)
-        assert (command["state"], command["code"]) == (to, code), said.err
-        assert (said.status == 0) == (to == "succeeded"), said
-        return command
+        """Orders something, waits for its end (past its deadline if need be), which must be this one; the command."""
+        said = self(*words, "-o", "json", given=given)
+        assert said.status == 0, f"refused at the door: {said.err}"
+        with Client(self.line.url) as client:
+            command = client.command(json.loads(said.out)["id"]).wait(timeout=SECONDS)
+        assert (command.state, command.code) == (to, code), command.steps
+        return dict(command.told)
 
     def settle(self, census: Mapping[str, Known]) -> None:
         """Waits until nothing is on its way and the inventory holds this census."""

@@ -67,6 +67,7 @@ class Lab:
 
     def begin(self) -> set[str]:
         """What is heard from here on is the test's. Gives the identities there are."""
+        self._wait(self._listener.agrees, "a heartbeat after all that was before")
         self._heard = len(self._listener.told)
         return {known.identity for known in self.census.values()}
 

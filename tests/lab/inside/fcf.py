@@ -2,8 +2,8 @@
 """A small Fibre Channel switch over Ethernet, one port per interface: `fcf.py fc0p fc1p`.
 
 FIP forwarder with fabric login and NPIV (FC-BB-6), name server (FC-GS-6) and the forwarding of frames between ports: as
-much as Linux's libfc needs to bring ports and virtual ports online. It knows no zoning and no other switch. Runs on the
-guest's own Python.
+much as Linux's libfc needs to bring ports and virtual ports online. It knows no other switch, and one zone an adapter:
+its ports do not see each other, or a hundred of them would speak of nothing else. Runs on the guest's own Python.
 
 /run/fcf.json, read at every login, makes it a worse one: {"npiv": false} knows no virtual ports, {"npiv_max": 2} gives
 an adapter no third one, {"reject": ["2001001b32a9da4e"]} refuses these WWPNs.
@@ -158,7 +158,7 @@ class Switch:
         port.send_fip(sender, 2, 0x8000, [bytes([descriptor[0], len(reply) // 4 + 1, 0, 0]) + reply, mac])
         if payload[0] == LOGO and source in self.logins:
             del self.logins[source]
-            self.tell_change(source)
+            self.tell_change(source, port)
 
     def refused(self, port: Port, wwpn: int, *, virtual: bool) -> bytes | None:
         """Reason and explanation, where this port is not to come in."""
@@ -183,10 +183,10 @@ class Switch:
         print(f"{wwpn:016x} logs in as {given:06x}", flush=True)
         return given
 
-    def tell_change(self, about: int) -> None:
+    def tell_change(self, about: int, on: Port) -> None:
         payload = bytes([RSCN, 4, 0, 8, 0]) + address(about)
         for fcid, login in self.logins.items():
-            if login.listens and fcid != about:
+            if login.listens and login.port is not on:
                 exchange = struct.pack(">H", 0x7000 + (about & 0xFF))
                 head = header(ELS_REQUEST, fcid, FABRIC_CONTROLLER, TYPE_ELS, exchange, f_ctl=b"\x29\x00\x00")
                 login.port.send_fc(fcid, head + payload)
@@ -204,7 +204,7 @@ class Switch:
             port.send_fc(source, answer)
             if payload[0] == SCR and source in self.logins:
                 self.logins[source].listens = True
-                self.tell_change(source)
+                self.tell_change(source, port)
         elif kind == (CT_REQUEST, TYPE_CT):
             port.send_fc(source, header(CT_REPLY, source, to, TYPE_CT, request[16:18]) + self.names(source, payload))
 
@@ -235,8 +235,9 @@ class Switch:
         return payload[:8] + struct.pack(">HH", result, 0) + b"\0" + reason + b"\0" + body
 
     def entries(self, asks: int, *, names: bool) -> Iterator[bytes]:
-        """Every other port; the last one is marked."""
-        others = [(fcid, login.wwpn) for fcid, login in self.logins.items() if fcid != asks]
+        """The ports of other adapters; the last one is marked."""
+        own = self.logins[asks].port if asks in self.logins else None
+        others = [(fcid, login.wwpn) for fcid, login in self.logins.items() if login.port is not own]
         for fcid, wwpn in others:
             last = b"\x80" if fcid == others[-1][0] else b"\0"
             yield last + address(fcid) + (struct.pack(">IQ", 0, wwpn) if names else b"")
