@@ -21,8 +21,8 @@ from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
 from hwcensus_agent.commands.wishes import NotKept, Wishes
 from hwcensus_agent.desired import Wish
 
-#: Seconds a device has to come online where that is required, and the share of what is left until the command's deadline,
-#: where that is less: the rest is for undoing it, and for the answer to come in time.
+#: Seconds a device has to come online where that is required; or, where that is less, this share of what is left until
+#: the command's deadline: the rest is for undoing it, and for the answer to come in time.
 ONLINE_S, ONLINE_SHARE = 60.0, 0.75
 #: Seconds between two looks at it: the kernel announces no port state.
 LOOK_S = 0.25
