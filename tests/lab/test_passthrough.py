@@ -177,7 +177,8 @@ def test_an_agent_killed_between_two_writes_gives_the_card_back_when_it_starts_a
 
     lab.stop_agent()
     agent = Forked("hwcensus_agent.main", lab.guest.folder, lab.settings, InTheGuest(lab.guest), seen_as=Path("/lab"))
-    lab.starts(lambda: agent.start("run", fault=Fault(place="hwcensus_agent.commands.executors.drivers:Bus.offer")))
+    lab.starts(lambda: agent.start("run", ready="^began "))
+    agent.arm(Fault(place="hwcensus_agent.commands.executors.drivers:Bus.offer"))
     command = console.tells("detach", "lab", card, "--yes")["id"]
     agent.dies()
     agent.close()
