@@ -80,6 +80,7 @@ MEANT = (
     (f'<parent wwnn="20{PORT5[2:]}" wwpn="{PORT5}"/>', "scsi_host5"),
     (f'<parent wwpn="{PORT5}">scsi_host5</parent>', "scsi_host5"),
     (f'<parent identity="scsi/wwpn/{PORT5}">scsi_host5</parent>', "scsi_host5"),
+    (f'<parent identity="scsi/wwpn/{PORT5}"/>', "scsi_host5"),
     (f'<parent fabric_wwn="{FABRIC}"/>', "scsi_host6"),
     ("", "scsi_host6"),
 )
@@ -111,6 +112,11 @@ def test_an_adapter_that_cannot_be_meant_is_refused(engine: Engine) -> None:
     for parent, code, says in NOT_MEANT:
         error = refused(engine, vport(parent=parent))
         assert (error.code, says in error.message) == (code, True), error.message
+
+
+def test_a_state_that_sounds_like_a_wish_keeps_nobody_from_ordering(engine: Engine) -> None:
+    change(engine, "scsi_host5", port="fc.wanted")
+    assert order(engine, vport("20000000c9831b9f")).state == "queued"
 
 
 def test_full_is_a_matter_of_numbers(engine: Engine) -> None:

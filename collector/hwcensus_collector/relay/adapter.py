@@ -84,7 +84,7 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
     if parent is None:
         parent = etree.Element("parent")
         creation.insert(0, parent)
-    if parent.text or parent.get("wwpn") is not None:
+    if parent.text or parent.get("wwpn") is not None or parent.get("identity") is not None:
         adapter = _named(connection, host, parent)
         refusal = adapter.cannot() or (adapter.offline() if online else None)
         if refusal is not None:
@@ -98,8 +98,8 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
 
 
 def _named(connection: Connection, host: ReadyHost, parent: etree._Element) -> Adapter:
-    wwpn = parent.get("wwpn")
-    device = _by_name(connection, host, parent.text) if parent.text else _by_wwpn(connection, host, wwpn or "")
+    name = parent.text or parent.get("identity")
+    device = _by_name(connection, host, name) if name else _by_wwpn(connection, host, parent.get("wwpn") or "")
     shown = {"identity": device.identity, "wwpn": device.facts.get("fc.wwpn"), "wwnn": device.facts.get("fc.wwnn")}
     for field, is_ in shown.items():
         if parent.get(field) not in (None, is_):

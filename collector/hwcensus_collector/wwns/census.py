@@ -48,5 +48,5 @@ def wanted_ports(connection: Connection) -> dict[str, Wanting]:
     return {
         wwpn: Wanting(host=row.host, text=f"{row.name} of {row.host_name}")
         for row in connection.execute(query)
-        for wwpn in row.state[WANTED]
+        for wwpn in row.state.get(WANTED, ())  # the text may stand elsewhere, a stranger's word
     }
