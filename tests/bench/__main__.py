@@ -17,6 +17,7 @@ BENCHES: dict[str, tuple[str, str]] = {
     "enumerate": ("tests.bench.enumerate", "enumerate_figure"),
     "enumerate-lab": ("tests.bench.lab", "enumerate_lab"),
     "commands": ("tests.bench.commands", "commands_figure"),
+    "vhba": ("tests.bench.vhba", "vhba_figure"),
     "latency": ("tests.bench.latency", "latency_figure"),
     "ingest-postgresql": ("tests.bench.ingest", "ingest_postgresql"),
     "ingest-sqlite": ("tests.bench.ingest", "ingest_sqlite"),
