@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hwcensus.client import Client
 from tests.lab.console import Console
 from tests.lab.hardware import INITIATOR
 from tests.lab.lab import Lab
@@ -12,6 +13,8 @@ PARENT, PARENT_WWPN, FABRIC = "scsi_host1", "200002fc00000000", "1000c0ffee0000f
 WWPN = "2001001b32a9da4e"
 #: Of a further adapter, which a test makes and takes away again.
 SPARE, SPARE_WWPN = "scsi_host3", "200002fc00000002"
+#: Of virtual ports on one adapter.
+MANY = 127
 VPORT = """\
 <device>
   <parent>{parent}</parent>
@@ -49,8 +52,8 @@ def in_kernel(lab: Lab) -> dict[str, str]:
     """WWPN → host of every virtual port, as fc_vports and scsi_host have it."""
     lines = lab.guest(
         "for port in /sys/class/fc_vports/*; do [ -e $port ] || continue; "
-        "host=$(ls -d $port/device/host*); [ -e /sys/class/scsi_host/${host##*/} ]; "
-        "echo $(cat $port/port_name) ${host##*/}; done"
+        "for host in $port/device/host*; do [ -e /sys/class/scsi_host/${host##*/} ]; "
+        "read name <$port/port_name; echo $name ${host##*/}; done; done"
     )
     return {line.split()[0].removeprefix("0x"): line.split()[1] for line in lines.splitlines()}
 
@@ -265,3 +268,55 @@ def test_libvirts_document_is_taken_and_a_parent_may_be_named_three_ways(
     assert port.device.parent in (PARENT, "scsi_host2")  # either is in that fabric
     console.orders("destroy", "lab", "scsi_host3", "--yes")
     lab.hears("remove scsi_host3")
+
+
+@pytest.fixture
+def small_fabric(lab: Lab) -> Iterator[None]:
+    """It has room for all but one, and none sees another: else udevd would have hundreds of remote ports to look at."""
+    lab.guest(f'fabric knobs \'{{"npiv_max": {MANY - 1}, "alone": true}}\'')
+    yield
+    lab.guest("fabric knobs '{}'")
+
+
+@pytest.mark.timeout(900)  # minutes, where the machine is busy
+@pytest.mark.usefixtures("small_fabric")
+def test_of_127_ports_one_finds_no_room_and_is_shown_so_and_one_that_goes_leaves_the_others(
+    lab: Lab, console: Console
+) -> None:
+    lab.guest("fabric adapter 2")
+    lab.hears(f"add {SPARE}")
+    lab.sees(SPARE, fc__port="Online")
+    wwpns = [f"2001001b32b0{number:04x}" for number in range(MANY)]
+    with Client(console.line.url) as client:
+        host = client.host("lab")
+        ordered = [host.create_device(vport(wwpn, SPARE), valid=900) for wwpn in wwpns]
+        ordered[-1].wait(timeout=600)  # they are carried out in this order
+        ended = [command.refresh() for command in ordered]
+    assert [(one.state, one.code) for one in ended] == [("succeeded", None)] * MANY
+    names = [f"scsi_host{number}" for number in range(4, 4 + MANY)]
+    came = lab.hears(*(f"add {name}" for name in names))
+    assert [(one.device.identity, one.command) for one in came] == [
+        (identity(wwpn), command.id) for wwpn, command in zip(wwpns, ended, strict=True)
+    ]
+    lab.sees(SPARE, fc__vports=MANY)
+    before = in_kernel(lab)
+    assert before == {wwpn: name.removeprefix("scsi_") for wwpn, name in zip(wwpns, names, strict=True)}
+    for name in names[:-1]:
+        lab.sees(name, fc__vport="Active")
+    lab.sees(names[-1], fc__vport="Initializing")
+    lab.end()
+    console.settle(lab.census)
+
+    further = vport(f"2001001b32b0{MANY:04x}", SPARE)
+    words = ("create", "lab", "-", "--require", "online", "--valid", "10")
+    console.orders(*words, given=further, to="failed", code="not-online")
+    lab.hears(f"add scsi_host{4 + MANY}", f"remove scsi_host{4 + MANY}")
+
+    gone = wwpns[60]
+    console.orders("destroy", "lab", identity(gone), "--yes")
+    lab.hears(f"remove {names[60]}")
+    del before[gone]
+    assert in_kernel(lab) == before
+
+    lab.guest("echo fc2 >/sys/bus/fcoe/ctlr_destroy")
+    lab.hears({f"remove scsi_{host}" for host in before.values()}, f"remove {SPARE}")

@@ -6,7 +6,7 @@ much as Linux's libfc needs to bring ports and virtual ports online. It knows no
 its ports do not see each other, or a hundred of them would speak of nothing else. Runs on the guest's own Python.
 
 /run/fcf.json, read at every login, makes it a worse one: {"npiv": false} knows no virtual ports, {"npiv_max": 2} gives
-an adapter no third one, {"reject": ["2001001b32a9da4e"]} refuses these WWPNs.
+an adapter no third one, {"reject": ["2001001b32a9da4e"]} refuses these WWPNs, {"alone": true} has none see another.
 """
 
 import json
@@ -186,10 +186,14 @@ class Switch:
     def tell_change(self, about: int, on: Port) -> None:
         payload = bytes([RSCN, 4, 0, 8, 0]) + address(about)
         for fcid, login in self.logins.items():
-            if login.listens and login.port is not on:
+            if login.listens and self.see(login.port, on):
                 exchange = struct.pack(">H", 0x7000 + (about & 0xFF))
                 head = header(ELS_REQUEST, fcid, FABRIC_CONTROLLER, TYPE_ELS, exchange, f_ctl=b"\x29\x00\x00")
                 login.port.send_fc(fcid, head + payload)
+
+    def see(self, one: Port, other: Port | None) -> bool:
+        """Whether they are in one zone."""
+        return one is not other and not knobs().get("alone", False)
 
     def receive_fc(self, port: Port, frame: bytes) -> None:
         request = frame[28:-8]
@@ -237,7 +241,7 @@ class Switch:
     def entries(self, asks: int, *, names: bool) -> Iterator[bytes]:
         """The ports of other adapters; the last one is marked."""
         own = self.logins[asks].port if asks in self.logins else None
-        others = [(fcid, login.wwpn) for fcid, login in self.logins.items() if login.port is not own]
+        others = [(fcid, login.wwpn) for fcid, login in self.logins.items() if self.see(login.port, own)]
         for fcid, wwpn in others:
             last = b"\x80" if fcid == others[-1][0] else b"\0"
             yield last + address(fcid) + (struct.pack(">IQ", 0, wwpn) if names else b"")
