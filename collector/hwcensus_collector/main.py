@@ -145,6 +145,8 @@ def _parts(
     from hwcensus_collector.ingest.run import Ingest, calm_collector
 
     ingest = Ingest(settings, engine)
+    ordered = asyncio.Event()
+    wake = partial(asyncio.get_running_loop().call_soon_threadsafe, ordered.set)
     coroutines: list[Coroutine[None, None, None]] = []
     if "ingest" in parts:
         calm_collector()
@@ -152,11 +154,11 @@ def _parts(
     if "relay" in parts:
         from hwcensus_collector.relay.run import run_relay
 
-        coroutines.append(run_relay(settings, engine, stop))
+        coroutines.append(run_relay(settings, engine, stop, ordered))
     if "api" in parts:
         from hwcensus_collector.api.serve import serve
 
-        coroutines.append(serve(settings, engine, stop, lag=ingest.lag))
+        coroutines.append(serve(settings, engine, stop, lag=ingest.lag, wrote=wake))
     return coroutines
 
 

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import Engine, insert, select, update
@@ -18,6 +20,7 @@ from hwcensus.kafka import KafkaSettings, consumer_arguments
 from hwcensus.signature import read_public_keys, verify
 from hwcensus.topics import partition_of
 from hwcensus_collector import tables
+from hwcensus_collector.api.app import create_app
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay import outbox
 from hwcensus_collector.relay.batch import Order, queue_batch
@@ -61,10 +64,10 @@ def world(database_url: str, tmp_path: Path, kafka: Kafka, kafka_topics: Callabl
 
 
 @asynccontextmanager
-async def relaying(world: World) -> AsyncIterator[None]:
+async def relaying(world: World, woken: asyncio.Event | None = None) -> AsyncIterator[None]:
     """A running relay, stopped in order at the end."""
     stop = asyncio.Event()
-    task = asyncio.create_task(run_relay(world.settings, world.engine, stop))
+    task = asyncio.create_task(run_relay(world.settings, world.engine, stop, woken))
     try:
         yield
     finally:
@@ -127,6 +130,29 @@ async def test_the_commands_of_a_host_leave_in_the_order_they_were_queued(world:
     async with relaying(world):
         ids = await asyncio.to_thread(many)
         assert [order.id for order in await first_orders(world, 1, 60)] == ids
+
+
+class Woken(asyncio.Event):
+    """Tells when the relay waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.awaited.set()
+        return await super().wait()
+
+
+async def test_an_order_over_http_wakes_an_idle_relay(world: World) -> None:
+    seldom = replace(world, settings=replace(world.settings, relay=RelaySettings(poll_seconds=2 * LIMIT)))
+    woken = Woken()
+    wrote = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
+    transport = httpx.ASGITransport(create_app(world.engine, world.settings, wrote=wrote))
+    async with relaying(seldom, woken), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
+        await asyncio.wait_for(woken.awaited.wait(), LIMIT)
+        ordered = await http.post(f"/v1/hosts/{HOST}/devices", content=bridge())
+        await until(lambda: command(world.engine, ordered.json()["id"]).state == "dispatched")
 
 
 async def test_a_crash_between_sending_and_noting_sends_the_same_bytes_again_before_what_is_newer(world: World) -> None:

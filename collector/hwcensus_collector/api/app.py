@@ -34,9 +34,14 @@ _RESPONSES: dict[int | str, dict[str, object]] = {
 
 
 def create_app(
-    engine: Engine, settings: CollectorSettings, *, lag: Callable[[], Mapping[int, int] | None] = lambda: None
+    engine: Engine,
+    settings: CollectorSettings,
+    *,
+    lag: Callable[[], Mapping[int, int] | None] = lambda: None,
+    wrote: Callable[[], object] = lambda: None,
 ) -> FastAPI:
-    """The application. `lag` gives the records that wait in Kafka by partition, where this process reads them."""
+    """The application. `lag` gives the records that wait in Kafka by partition, where this process reads them; `wrote`
+    is called, in any thread, after a request has written: there may be an order."""
     app = FastAPI(
         title="hwcensus",
         description="A live, versioned census of every hardware device in a data centre.",
@@ -55,6 +60,7 @@ def create_app(
         ),
         pulse=FeedPulse(engine),
         lag=lag,
+        wrote=wrote,
     )
     problem.install(app)
     for part in PARTS:

@@ -27,6 +27,8 @@ class ApiContext:
     pulse: FeedPulse
     #: Records that wait in Kafka, by partition, where this process knows.
     lag: Callable[[], Mapping[int, int] | None] = lambda: None
+    #: Told, in any thread, that a request has written.
+    wrote: Callable[[], object] = lambda: None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -38,6 +40,7 @@ class ApiContext:
         """One transaction that may read and then write, committed at the end."""
         with writing(self.engine) as connection:
             yield connection
+        self.wrote()
 
 
 # Dependencies are coroutines so that they run in the loop: a plain function would cost a change of thread each.

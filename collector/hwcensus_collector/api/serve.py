@@ -64,11 +64,12 @@ async def serve(
     stop: asyncio.Event,
     *,
     lag: Callable[[], Mapping[int, int] | None] = lambda: None,
+    wrote: Callable[[], object] = lambda: None,
     ready: Callable[[str], object] = bool,
 ) -> None:
     """Serves until `stop`; `ready` and the log are told the URL once it listens. Raises ConfigError as `bind` does."""
     with bind(settings.api.listen) as listener:
-        app = create_app(engine, settings, lag=lag)
+        app = create_app(engine, settings, lag=lag, wrote=wrote)
         config = uvicorn.Config(
             app,
             http=ProblemProtocol,

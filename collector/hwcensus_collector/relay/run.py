@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -38,11 +37,14 @@ SEND_TIMEOUT_MS = 10_000
 R = TypeVar("R")
 
 
-async def run_relay(settings: CollectorSettings, engine: Engine, stop: asyncio.Event) -> None:
-    """Works until `stop`. Makes the signing key where there is none. Raises HwcensusError for a key or a Kafka
-    setting that cannot be used; databases and brokers that are away are waited for."""
+async def run_relay(
+    settings: CollectorSettings, engine: Engine, stop: asyncio.Event, woken: asyncio.Event | None = None
+) -> None:
+    """Works until `stop`; `woken` is set by whoever orders in this process. Makes the signing key where there is none.
+    Raises HwcensusError for a key or a Kafka setting that cannot be used; databases and brokers that are away are
+    waited for."""
     signing = await asyncio.to_thread(Signing, settings.commands.key_file)
-    relay = Relay(settings, engine, signing, KafkaEnds(settings.kafka))
+    relay = Relay(settings, engine, signing, KafkaEnds(settings.kafka), woken or asyncio.Event())
     try:
         await relay.run(stop)
     finally:
@@ -62,8 +64,13 @@ class _Seen:
 class Relay:
     """One relay, holding the turn or waiting for it."""
 
-    def __init__(self, settings: CollectorSettings, engine: Engine, signing: Signing, ends: Ends) -> None:
+    def __init__(
+        self, settings: CollectorSettings, engine: Engine, signing: Signing, ends: Ends, woken: asyncio.Event
+    ) -> None:
         self._settings, self._engine, self._signing, self._ends = settings, engine, signing, ends
+        self._woken = woken
+        #: Whether the last round had nothing to send: then an order need not wait for the next.
+        self._idle = False
         self._turn = Turn(engine)
         self._lag = Lag()
         self._producer: AIOKafkaProducer | None = None
@@ -76,6 +83,8 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds until `stop`."""
         while not stop.is_set():
+            self._idle = False
+            self._woken.clear()
             try:
                 pause = await self._round()
             # The loop's boundary: what is away comes back, and what failed is tried again; said once.
@@ -84,18 +93,25 @@ class Relay:
                 await self._let_go()
                 pause = self._retry
                 self._retry = min(self._retry * 2, LAST_RETRY)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            await self._rest(stop, pause)
 
     async def close(self) -> None:
         """Gives up the turn and the connections."""
         await self._let_go()
+
+    async def _rest(self, stop: asyncio.Event, pause: float) -> None:
+        """Until the next round. An idle relay is woken; what comes right after that gathers for as long as a pause."""
+        ends = [asyncio.create_task(one.wait()) for one in (stop, self._woken)[: 1 + self._idle]]
+        await asyncio.wait(ends, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
     async def _round(self) -> float:
         """One look at what there is to do; the seconds until the next."""
         if not await asyncio.to_thread(self._turn.take):
             return TURN_EVERY
         seen = await asyncio.to_thread(self._look)
+        self._idle = not seen.sendable
         if seen.late:
             await self._write(lambda connection: outbox.expire(connection, now()))
         if seen.failed:
