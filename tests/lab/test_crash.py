@@ -1,7 +1,6 @@
-"""The crash matrix with virtual ports of a real kernel: agent and collector killed at each step of a command's life.
+"""The crash matrix with virtual ports of a real kernel: agent, collector and Kafka killed at each step of their life.
 
-The agent is a second one, in the guest that all tests share; its collector and its Kafka are its own. Kafka's end is
-another matter than the kernel's: tests/e2e/test_crash.py.
+The agent is a second one, in the guest that all tests share; its collector and its Kafka are its own.
 """
 
 import shlex
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.crash import AGENT, COLLECTOR, CREATE, DESTROY, MOMENTS, Moment, Rig
+from tests.fixtures.crash import AGENT, COLLECTOR, CREATE, DESTROY, KAFKA_MOMENTS, MOMENTS, Moment, Rig
 from tests.fixtures.faults import Forked, Here
 from tests.fixtures.kafka import Kafka, kafka_can_run
 from tests.fixtures.line import Line, wait_until
@@ -121,3 +120,11 @@ def test_a_program_that_is_killed_leaves_one_port_or_none_as_the_command_says(
     rig: Rig, verb: str, moment: Moment
 ) -> None:
     rig.kill_program(verb, moment)
+
+
+@pytest.mark.parametrize("moment", KAFKA_MOMENTS, ids=str)
+@pytest.mark.parametrize("verb", [CREATE, DESTROY])
+def test_a_kafka_that_is_killed_leaves_one_port_or_none_as_the_command_says(
+    rig: Rig, verb: str, moment: Moment
+) -> None:
+    rig.kill_kafka(verb, moment)
