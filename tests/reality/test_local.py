@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Self
 
@@ -14,8 +13,8 @@ from lxml import etree
 
 from hwcensus import schema
 from tests.fixtures.namespace import in_namespace, namespaces_work
-from tests.fixtures.process import ROOT, Process, program_environment
-from tests.reality.recordings import T60
+from tests.fixtures.process import Process, program_environment
+from tests.reality.recordings import HERE, T60, unpack
 from tests.unit.sysfs_tree import Tree
 
 AGENT = [sys.executable, "-m", "hwcensus_agent.main"]
@@ -23,10 +22,7 @@ AGENT = [sys.executable, "-m", "hwcensus_agent.main"]
 
 @pytest.fixture(scope="module")
 def t60(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("t60")
-    with tarfile.open(ROOT / "tests/data/recordings/systemd-thinkpad-t60.tree.tar.xz") as tar:
-        tar.extractall(folder, filter="data")
-    return str(next(folder.glob("*/sys")))
+    return str(unpack(HERE / "systemd-thinkpad-t60.tree.tar.xz", tmp_path_factory.mktemp("t60")))
 
 
 def agent(*words: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from hwcensus_agent.enumerate import enumerate_host
 from tests.fixtures.lspci import SHOWN, shown
 from tests.fixtures.process import ROOT
 from tests.fixtures.require import require
-from tests.reality.test_recordings import unpacked
+from tests.reality.recordings import unpack
 from tests.unit.sysfs_tree import Tree
 from tests.unit.test_vpd import written
 
@@ -41,7 +41,7 @@ def ours(sysroot: Path) -> dict[str, Mapping[str, object]]:
 
 
 def test_link_revision_and_buses_of_every_function_are_lspcis(tmp_path: Path) -> None:
-    sysroot = unpacked(T60, tmp_path)
+    sysroot = unpack(T60, tmp_path)
     functions, links = ours(sysroot), 0
     for said in lspci(sysroot, "-vv"):
         facts = functions.pop(said.split()[0])
@@ -55,7 +55,7 @@ def test_names_are_lspcis_where_udev_has_no_database(tmp_path: Path, monkeypatch
     monkeypatch.setattr(hwdb, "_database", lambda: None)
     require(any((folder / "pci.ids").exists() for folder in ids.FOLDERS), "there is no pci.ids")
     looked_up, boards = hwdb.lookup.__wrapped__, 0
-    for said in lspci(unpacked(T60, tmp_path), "-vmmnn"):
+    for said in lspci(unpack(T60, tmp_path), "-vmmnn"):
         fields = _fields(said)
         vendor, product = fields["Vendor"], fields["Device"]
         modalias = f"pci:v0000{vendor[1]}d0000{product[1]}"

@@ -1,6 +1,5 @@
 """Recorded hosts: every device is found, with the facts that its sysfs has, read apart from our code."""
 
-import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from hwcensus import document
 from hwcensus_agent.enumerate import Enumeration, enumerate_host
 from hwcensus_collector.ingest.form import Forms
 from tests.reality import recordings, umockdev_tree
-from tests.reality.recordings import ALL, HERE, T60, sysroot_of
+from tests.reality.recordings import ALL, HERE, T60, sysroot_of, unpack
 from tests.reality.sysfs_facts import check, check_whole, survey_of
 from tests.unit.test_forms import add, alone, by_form
 
@@ -18,13 +17,7 @@ from tests.unit.test_forms import add, alone, by_form
 @pytest.fixture(scope="session")
 def t60(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sysfs of the ThinkPad T60."""
-    return unpacked(HERE / "systemd-thinkpad-t60.tree.tar.xz", tmp_path_factory.mktemp("t60"))
-
-
-def unpacked(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    return next(folder.glob("*/sys"))
+    return unpack(HERE / "systemd-thinkpad-t60.tree.tar.xz", tmp_path_factory.mktemp("t60"))
 
 
 def test_every_device_of_the_t60_is_found_with_its_facts(t60: Path) -> None:
