@@ -24,7 +24,7 @@ BOND = (
 def order(*, force: bool | None) -> Command:
     return Command(
         id="0192e7aa", host="host-1", stream="stream-1", type="create", issued=now(),
-        expires=now() + timedelta(minutes=10), by="alice", device=document.parse(BOND), force=force,
+        expires=now() + timedelta(days=1), by="alice", device=document.parse(BOND), force=force,
     )  # fmt: skip
 
 

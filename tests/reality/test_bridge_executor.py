@@ -42,14 +42,14 @@ def create(name: str = "hwc0", command_id: str = "0192e7aa") -> Command:
         f"<device><capability type='net'><interface>{name}</interface><capability type='bridge'/></capability></device>"
     )
     return Command(
-        id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(minutes=10),
+        id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(days=1),
         by="alice", device=document.parse(creation.encode()),
     )  # fmt: skip
 
 
 def destroy(name: str = "hwc0", command_id: str = "0192e7bb") -> Command:
     return Command(
-        id=command_id, host=HOST, stream=STREAM, type="destroy", issued=now(), expires=now() + timedelta(minutes=10),
+        id=command_id, host=HOST, stream=STREAM, type="destroy", issued=now(), expires=now() + timedelta(days=1),
         by="alice", identity=f"net/place/virtual/net/{name}", name=device_name("net", name),
     )  # fmt: skip
 

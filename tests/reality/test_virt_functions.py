@@ -41,7 +41,7 @@ def order(number: int, parent: str = "pci_0000_05_1f_6") -> Command:
     raw = f"<device><parent>{parent}</parent><capability type='pci'>{state}</capability></device>"
     return Command(
         id="0192e7aa", host="host-1", stream="stream-1", type="create", issued=now(),
-        expires=now() + timedelta(minutes=10), by="alice", device=document.parse(raw.encode()),
+        expires=now() + timedelta(days=1), by="alice", device=document.parse(raw.encode()),
     )  # fmt: skip
 
 

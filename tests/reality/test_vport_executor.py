@@ -59,7 +59,7 @@ def create(
     text = f"""<device><parent identity="{identity}">{parent}</parent><capability type="scsihost"><capability type="fc">
       <address wwnn="{WWNN}" wwpn="{wwpn}"/></capability></capability></device>"""
     return Command(
-        id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(minutes=10),
+        id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(days=1),
         by="alice", device=document.parse(text.encode()),
     )  # fmt: skip
 
