@@ -155,3 +155,12 @@ def test_addresses_and_routes_that_an_interface_lost_are_given_back_as_they_were
                 route.give_back(other)
         assert route.link_towards(BEYOND) == index
         assert [one.text for one in route.dump_addresses() if one.index == index] == [one.text for one in addresses]
+
+
+def test_what_the_run_has_open_is_no_connection_of_a_test_in_a_namespace() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        in_namespace(_has_no_connection)()
+
+
+def _has_no_connection() -> None:
+    assert Way([]).brokers() == []
