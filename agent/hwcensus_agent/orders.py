@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from hwcensus.command import Command
+from hwcensus.command import IssuedCommand
 from hwcensus.topics import partition_of
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.executors import binders, executors
@@ -101,7 +101,7 @@ class Orders:
         if adapter is not None:
             self._live.hint(Hint(source="clock", action=Action.RECHECK, syspath=adapter.syspath))
 
-    def _resync(self, command: Command) -> None:
+    def _resync(self, command: IssuedCommand) -> None:
         logger.info("the collector asks for the census", extra={"want": command.want, "command": command.id})
         if command.want == "stream":
             self._publisher.new_stream()

@@ -15,27 +15,36 @@ from hwcensus.errors import InvalidDocument
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One order to one host, valid until `expires`, for the stream the host had when it was queued.
+    """What a host is to do before `expires`, whoever wants it.
 
     `device` is the creation document of a create, `name` and `identity` the target of a destroy, detach or reattach,
-    `driver` the one that a detach gives the device to, `want` and `identities` what a resync asks for.
+    `driver` the one that a detach gives the device to.
     """
 
     id: str
-    host: str
-    stream: str
     type: str
-    issued: datetime
     expires: datetime
-    by: str
     require: str | None = None
     persistent: bool | None = None
     force: bool | None = None
     driver: str | None = None
-    want: str | None = None
     identity: str | None = None
     name: str | None = child(None)
     device: etree._Element | None = child(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedCommand(Command):
+    """One as it is signed and sent: by whom, to which host, and for the stream the host had when it was queued.
+
+    `want` and `identities` are what a resync asks for.
+    """
+
+    host: str
+    stream: str
+    issued: datetime
+    by: str
+    want: str | None = None
     identities: tuple[str, ...] = child(())
 
     def to_bytes(self) -> bytes:
@@ -51,7 +60,7 @@ class Command:
         return document.to_bytes(root)
 
 
-def read_command(raw: bytes) -> Command:
+def read_command(raw: bytes) -> IssuedCommand:
     """The command that a record's value holds. Raises InvalidDocument as `event.read_event` does."""
     root = document.parse(raw)
     if root.tag == "command" and root.get("format") != FORMAT:
@@ -63,8 +72,8 @@ def read_command(raw: bytes) -> Command:
         raise InvalidDocument(f"<{root.tag}> is not a command", code="schema")
     device = root.find("device")
     create = root.get("type") == "create"
-    return Command(
-        **read_attributes(root, Command),
+    return IssuedCommand(
+        **read_attributes(root, IssuedCommand),
         device=device if create else None,
         name=None if create or device is None else device.findtext("name"),
         identities=tuple(str(d.get("identity")) for d in root.iterchildren("d")),

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import NullPool, Row, Select, create_engine, select
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import IssuedCommand
 from hwcensus.event import Result
 from hwcensus.instant import now
 from hwcensus.kafka import KafkaSettings, producer_arguments
@@ -33,12 +33,12 @@ class Rogue:
         self._line, self._kafka, self._topics = line, kafka, topics
         self.genuine = Signer.load_or_make(line.folder / "signing-key")
         (host,) = self._sql(select(tables.host))
-        self.template = Command(
+        self.template = IssuedCommand(
             id="0", host=line.host, stream=host.stream, type="create", issued=now(),
             expires=now() + timedelta(hours=1), by="rogue", device=document.parse(BRIDGE),
         )  # fmt: skip
 
-    def send(self, command: Command, signer: Signer | None, *, spoil: bool = False) -> None:
+    def send(self, command: IssuedCommand, signer: Signer | None, *, spoil: bool = False) -> None:
         """Signed by whom he likes: a command that the collector signed once is signed by its key."""
         value = command.to_bytes()
         headers = [("host", self._line.host.encode()), *(signer.headers(value) if signer else ())]

@@ -22,10 +22,8 @@ BOND = (
 
 
 def order(*, force: bool | None) -> Command:
-    return Command(
-        id="0192e7aa", host="host-1", stream="stream-1", type="create", issued=now(),
-        expires=now() + timedelta(days=1), by="alice", device=document.parse(BOND), force=force,
-    )  # fmt: skip
+    device = document.parse(BOND)
+    return Command(id="0192e7aa", type="create", expires=now() + timedelta(days=1), device=device, force=force)
 
 
 def has_all() -> bool:

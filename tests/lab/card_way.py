@@ -38,8 +38,8 @@ def main(interface: str, network: str, port: int) -> None:
     run(f"ip address add {own}/24 dev {interface}")
     run(f"ip route add 198.51.100.0/24 via {far} dev {interface}")
     order = Command(
-        id="0192e7aa", host="host-1", stream="stream-1", type="detach", issued=now(),
-        expires=now() + timedelta(days=1), by="alice", identity=CARD, name="pci_0000_01_00_0", force=True,
+        id="0192e7aa", type="detach", expires=now() + timedelta(days=1), identity=CARD, name="pci_0000_01_00_0",
+        force=True,
     )  # fmt: skip
     syspath = os.path.realpath(f"/sys/bus/pci/devices/{CARD}")
     card = Target(identity=CARD, name="pci_0000_01_00_0", syspath=syspath, subsystem="pci", driver="e1000e")

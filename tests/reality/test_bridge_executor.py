@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.names import device_name
@@ -37,18 +37,18 @@ MARK = ""
 LIMIT = 20.0
 
 
-def create(name: str = "hwc0", command_id: str = "0192e7aa") -> Command:
+def create(name: str = "hwc0", command_id: str = "0192e7aa") -> IssuedCommand:
     creation = (
         f"<device><capability type='net'><interface>{name}</interface><capability type='bridge'/></capability></device>"
     )
-    return Command(
+    return IssuedCommand(
         id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(days=1),
         by="alice", device=document.parse(creation.encode()),
     )  # fmt: skip
 
 
-def destroy(name: str = "hwc0", command_id: str = "0192e7bb") -> Command:
-    return Command(
+def destroy(name: str = "hwc0", command_id: str = "0192e7bb") -> IssuedCommand:
+    return IssuedCommand(
         id=command_id, host=HOST, stream=STREAM, type="destroy", issued=now(), expires=now() + timedelta(days=1),
         by="alice", identity=f"net/place/virtual/net/{name}", name=device_name("net", name),
     )  # fmt: skip
@@ -216,12 +216,12 @@ class Agent:
         if answer.state != "accepted":
             self.answered.set()
 
-    def receive(self, command: Command) -> None:
+    def receive(self, command: IssuedCommand) -> None:
         value = command.to_bytes()
         self.commands.receive(value, {"host": HOST.encode()} | dict(self.signer.headers(value)))
 
 
-def answer_of(folder: Path, command: Command | None = None, executor: BridgeExecutor | None = None) -> Answer:
+def answer_of(folder: Path, command: IssuedCommand | None = None, executor: BridgeExecutor | None = None) -> Answer:
     """Starts an agent, gives it a command, and stops it when one is answered."""
 
     async def run() -> Answer:
@@ -281,7 +281,7 @@ class Fatal(BridgeExecutor):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_within(folder: Path, command: Command, executor: BridgeExecutor) -> None:
+def die_within(folder: Path, command: IssuedCommand, executor: BridgeExecutor) -> None:
     """An agent in a process of its own, which its executor kills."""
     child = os.fork()
     if child == 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
 from hwcensus_agent.commands.executors.executor import KernelRefused
@@ -29,7 +29,7 @@ from tests.reality.test_sources_namespace import in_namespace
 WAY = Way([], limit=0.1, attempt=0.3)
 
 
-def of(command: Command, kind: str, facts: str = "", *ports: str, force: bool | None = None) -> Command:
+def of(command: IssuedCommand, kind: str, facts: str = "", *ports: str, force: bool | None = None) -> IssuedCommand:
     """The command with another document."""
     state = "".join(f"<port>{port}</port>" for port in ports)
     raw = (
@@ -39,7 +39,7 @@ def of(command: Command, kind: str, facts: str = "", *ports: str, force: bool | 
     return replace(command, device=document.parse(raw.encode()), force=force)
 
 
-def bridge(*ports: str, force: bool | None = None, command_id: str = "0192e7aa") -> Command:
+def bridge(*ports: str, force: bool | None = None, command_id: str = "0192e7aa") -> IssuedCommand:
     return of(create(command_id=command_id), "bridge", "", *ports, force=force)
 
 
@@ -167,7 +167,7 @@ def bridge_that_carries() -> Iterator[int]:
             yield far
 
 
-def forced(command: Command) -> Command:
+def forced(command: IssuedCommand) -> IssuedCommand:
     return replace(command, force=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import IssuedCommand
 from hwcensus.instant import now
 from hwcensus.signature import Signer
 from tests.fixtures.process import program_environment
@@ -107,7 +107,7 @@ def test_a_policy_is_tried_before_it_is_in_force(tmp_path: Path) -> None:
 
 
 def test_a_command_is_asked_about_with_whom_and_when_it_is_for(tmp_path: Path) -> None:
-    command = Command(
+    command = IssuedCommand(
         id="c1", host="host-1", stream="s1", type="create", issued=now(), expires=now() + timedelta(hours=1), by="al",
         device=document.parse(BRIDGE.format("hwcpolicy0").encode()),
     )  # fmt: skip

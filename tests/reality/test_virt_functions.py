@@ -39,10 +39,7 @@ def executor(tree: Tree) -> VirtFunctionsExecutor:
 def order(number: int, parent: str = "pci_0000_05_1f_6") -> Command:
     state = f"<state virt_functions='{number}'/>"
     raw = f"<device><parent>{parent}</parent><capability type='pci'>{state}</capability></device>"
-    return Command(
-        id="0192e7aa", host="host-1", stream="stream-1", type="create", issued=now(),
-        expires=now() + timedelta(days=1), by="alice", device=document.parse(raw.encode()),
-    )  # fmt: skip
+    return Command(id="0192e7aa", type="create", expires=now() + timedelta(days=1), device=document.parse(raw.encode()))
 
 
 def have(tree: Tree, number: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.signature import Signer, key_id
@@ -55,20 +55,20 @@ def kernel(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def create(
     wwpn: str = WWPN, *, parent: str = "scsi_host5", identity: str = f"scsi/wwpn/{ADAPTER}", command_id: str = "c1"
-) -> Command:
+) -> IssuedCommand:
     text = f"""<device><parent identity="{identity}">{parent}</parent><capability type="scsihost"><capability type="fc">
       <address wwnn="{WWNN}" wwpn="{wwpn}"/></capability></capability></device>"""
-    return Command(
+    return IssuedCommand(
         id=command_id, host=HOST, stream=STREAM, type="create", issued=now(), expires=now() + timedelta(days=1),
         by="alice", device=document.parse(text.encode()),
     )  # fmt: skip
 
 
-def destroy(identity: str = f"scsi/wwpn/{WWPN}", name: str = "scsi_host0", command_id: str = "c2") -> Command:
+def destroy(identity: str = f"scsi/wwpn/{WWPN}", name: str = "scsi_host0", command_id: str = "c2") -> IssuedCommand:
     return replace(create(command_id=command_id), type="destroy", device=None, identity=identity, name=name)
 
 
-def online(command: Command) -> Command:
+def online(command: IssuedCommand) -> IssuedCommand:
     return replace(command, require="online")
 
 
@@ -114,13 +114,13 @@ class Agent:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._spool.close()
 
-    def send(self, command: Command) -> None:
+    def send(self, command: IssuedCommand) -> None:
         value = command.to_bytes()
         self.commands.receive(value, {"host": HOST.encode()} | dict(self._signer.headers(value)))
 
-    async def answer(self, command: Command | str) -> Answer:
+    async def answer(self, command: IssuedCommand | str) -> Answer:
         """The last answer to a command, which is sent, or was begun by the agent before."""
-        if isinstance(command, Command):
+        if isinstance(command, IssuedCommand):
             self.send(command)
         command_id = command if isinstance(command, str) else command.id
         async with asyncio.timeout(LIMIT):
@@ -137,7 +137,7 @@ class Agent:
         versions = [row for row in rows if row.detail.get("kind") != "state"]
         return [(row.type, row.sight.name, row.detail.get("command")) for row in versions if row.sight is not None]
 
-    def begun(self, command: Command, intent: Intent) -> None:
+    def begun(self, command: IssuedCommand, intent: Intent) -> None:
         """As if this agent had died after its note."""
         self.send(command)
         with self._spool.transaction() as connection:
@@ -296,7 +296,7 @@ async def test_an_adapter_has_room_for_so_many_as_numbers_say(
     ],
 )  # fmt: skip
 async def test_what_the_host_shows_is_refused_with_its_code_and_nothing_is_written(
-    kernel: NpivKernel, command: Command, code: str
+    kernel: NpivKernel, command: IssuedCommand, code: str
 ) -> None:
     kernel.adapter("host5", ADAPTER)
     kernel.adapter("host6", "210000e08b9318a2", state="Linkdown")

@@ -175,6 +175,6 @@ class Agent:
 
 def order(type_: str, target: Target, *, force: bool | None = None, driver: str | None = None) -> Command:
     return Command(
-        id="c1", host="h", stream="s", type=type_, issued=now(), expires=now() + timedelta(days=1), by="alice",
-        identity=target.identity, name=target.name, force=force, driver=driver,
+        id="c1", type=type_, expires=now() + timedelta(days=1), identity=target.identity, name=target.name, force=force,
+        driver=driver,
     )  # fmt: skip

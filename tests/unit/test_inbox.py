@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus import document
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.signature import Signer, key_id
@@ -185,7 +185,7 @@ class Agent:
         self.connection.executescript(inbox.SCHEMA)
         self.census = FakeCensus(kernel)
         self.answers: list[Answer] = []
-        self.resyncs: list[Command] = []
+        self.resyncs: list[IssuedCommand] = []
         rules = (
             Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*", "old*")),
             Rule(class_="net", actions=("detach", "reattach"), names=("old*",)),
@@ -238,7 +238,7 @@ class World:
     def agent(self) -> Agent:
         return Agent(self.spool, self.kernel, {key_id(self.signer.public): self.signer.public})
 
-    def send(self, agent: Agent, command: Command, **headers: bytes) -> None:
+    def send(self, agent: Agent, command: IssuedCommand, **headers: bytes) -> None:
         value = command.to_bytes()
         agent.commands.receive(value, {"host": HOST.encode()} | dict(self.signer.headers(value)) | headers)
 
@@ -250,8 +250,8 @@ def world(tmp_path: Path) -> World:
     )
 
 
-def create(name: str = "hwc0", command_id: str = "c1") -> Command:
-    return Command(
+def create(name: str = "hwc0", command_id: str = "c1") -> IssuedCommand:
+    return IssuedCommand(
         id=command_id,
         host=HOST,
         stream=STREAM,
@@ -263,7 +263,7 @@ def create(name: str = "hwc0", command_id: str = "c1") -> Command:
     )
 
 
-def destroy(identity: str = OLD.identity, name: str = OLD.name) -> Command:
+def destroy(identity: str = OLD.identity, name: str = OLD.name) -> IssuedCommand:
     return replace(create(), type="destroy", device=None, identity=identity, name=name)
 
 
@@ -315,7 +315,7 @@ class Crash(BaseException):
     """The agent ends here."""
 
 
-async def crash(world: World, command: Command, *, before_the_kernel: bool = False) -> None:
+async def crash(world: World, command: IssuedCommand, *, before_the_kernel: bool = False) -> None:
     """An agent that dies within a command: after its intent is on disk, or after the kernel has done it."""
 
     def die() -> None:
@@ -338,7 +338,7 @@ async def crash(world: World, command: Command, *, before_the_kernel: bool = Fal
 
 @pytest.mark.parametrize("command", [create(), destroy()])
 async def test_work_that_was_done_when_the_agent_died_succeeds_and_is_not_done_again(
-    world: World, command: Command
+    world: World, command: IssuedCommand
 ) -> None:
     await crash(world, command)
     agent = world.agent()
@@ -350,7 +350,7 @@ async def test_work_that_was_done_when_the_agent_died_succeeds_and_is_not_done_a
 
 @pytest.mark.parametrize("command", [create(), destroy()])
 async def test_work_that_was_not_done_when_the_agent_died_fails_and_is_not_tried_again(
-    world: World, command: Command
+    world: World, command: IssuedCommand
 ) -> None:
     await crash(world, command, before_the_kernel=True)
     agent = world.agent()
@@ -433,7 +433,7 @@ async def test_what_is_in_use_is_taken_away_only_by_force(world: World) -> None:
     assert (await agent.until_answered("c2")).state == "succeeded"
 
 
-def detach() -> Command:
+def detach() -> IssuedCommand:
     return replace(destroy(), type="detach", driver="vfio-pci")
 
 
@@ -512,7 +512,7 @@ async def test_an_executors_mistake_fails_its_command_undoes_it_and_the_next_one
     ],
 )
 async def test_what_only_the_host_knows_fails_with_its_code_and_changes_nothing(
-    world: World, command: Command, code: str
+    world: World, command: IssuedCommand, code: str
 ) -> None:
     agent = world.agent()
     world.send(agent, command)
@@ -538,7 +538,7 @@ async def test_a_device_that_no_executor_made_is_not_destroyed(world: World) -> 
     ],
 )
 async def test_what_came_too_late_or_for_another_life_is_refused_at_once(
-    world: World, command: Command, state: str, code: str
+    world: World, command: IssuedCommand, state: str, code: str
 ) -> None:
     agent = world.agent()
     world.send(agent, command)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from lxml import etree
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from hwcensus.command import Command, read_command
+from hwcensus.command import IssuedCommand, read_command
 from hwcensus.creatable.vport import names
 from hwcensus.event import Produced
 from hwcensus.instant import now
@@ -106,7 +106,7 @@ def order_destroy(engine: Engine, wwpn: str, host: str = HOST) -> inventory.Comm
         return queue_order(connection, SAN, "destroy", host, f"scsi/wwpn/{wwpn}", request=request)
 
 
-def body(engine: Engine, command_id: str) -> Command:
+def body(engine: Engine, command_id: str) -> IssuedCommand:
     """What the agent will read."""
     with engine.begin() as connection:
         raw = connection.execute(select(tables.command.c.body).where(tables.command.c.id == command_id)).scalar_one()

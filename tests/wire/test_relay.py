@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import Engine, insert, select, update
 
-from hwcensus.command import Command, read_command
+from hwcensus.command import IssuedCommand, read_command
 from hwcensus.instant import now
 from hwcensus.kafka import KafkaSettings, consumer_arguments
 from hwcensus.signature import read_public_keys, verify
@@ -98,7 +98,7 @@ async def records(world: World, partition: int, count: int) -> list[Any]:
         return found
 
 
-async def first_orders(world: World, partition: int, count: int) -> list[Command]:
+async def first_orders(world: World, partition: int, count: int) -> list[IssuedCommand]:
     return [read_command(record.value) for record in await records(world, partition, count)]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hwcensus import document
-from hwcensus.command import Command, read_command
+from hwcensus.command import Command, IssuedCommand, read_command
 from hwcensus.errors import HwcensusError, InvalidDocument, Refused
 from hwcensus.instant import write_instant
 from hwcensus.signature import verify
@@ -43,7 +43,7 @@ class Guard:
     keys: Mapping[str, bytes]
     knows_stream: Callable[[str], bool]
 
-    def admit(self, value: bytes, headers: Mapping[str, bytes], at: datetime) -> Command | Answer | None:
+    def admit(self, value: bytes, headers: Mapping[str, bytes], at: datetime) -> IssuedCommand | Answer | None:
         """The command; or the answer that refuses it; or None for what is not ours, or names no command."""
         if headers.get("host") != self.host.encode():
             return None
@@ -59,13 +59,13 @@ class Guard:
             return _refused(value, error)
         return command
 
-    def _authentic(self, value: bytes, headers: Mapping[str, bytes]) -> Command:
+    def _authentic(self, value: bytes, headers: Mapping[str, bytes]) -> IssuedCommand:
         if not self.keys:
             raise Refused("this agent pins no key of a collector, so it obeys none", code="no-keys")
         verify(value, headers, self.keys)
         return read_command(value)
 
-    def check(self, command: Command, at: datetime) -> None:
+    def check(self, command: IssuedCommand, at: datetime) -> None:
         """Whether an authentic command comes in time and for this life of the host. Raises Refused."""
         if command.type not in HARMLESS and not self.knows_stream(command.stream):
             raise Refused(

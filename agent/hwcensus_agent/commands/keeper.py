@@ -115,8 +115,4 @@ def _creation(wish: Wish, parent: FcPort) -> Command:
     etree.SubElement(device, "parent", identity=f"scsi/wwpn/{wish.parent}").text = device_name("scsi", parent.host)
     fc = etree.SubElement(etree.SubElement(device, "capability", type="scsihost"), "capability", type="fc")
     etree.SubElement(fc, "address", wwnn=wish.wwnn, wwpn=wish.wwpn)
-    at = now()
-    return Command(
-        id=wish.command, host="", stream="", type="create", issued=at, expires=at + timedelta(hours=1),
-        by="", device=device,
-    )  # fmt: skip
+    return Command(id=wish.command, type="create", expires=now() + timedelta(hours=1), device=device)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus_agent.commands import inbox
@@ -47,7 +47,7 @@ class Commands:
         census: CensusPort,
         transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
         report: Report,
-        on_resync: Callable[[Command], None],
+        on_resync: Callable[[IssuedCommand], None],
         desired: Desired | None = None,
         patience: float = PATIENCE_S,
     ) -> None:
@@ -136,13 +136,13 @@ class Commands:
             elif fresh:
                 self._repeated(connection, answer)
 
-    def _resync(self, command: Command) -> None:
+    def _resync(self, command: IssuedCommand) -> None:
         with self._transaction() as connection:
             fresh = inbox.take(connection, command.id, b"", now(), state=inbox.DONE)
         if fresh:
             self._on_resync(command)
 
-    def _accept(self, command: Command, value: bytes, *, fresh: bool) -> None:
+    def _accept(self, command: IssuedCommand, value: bytes, *, fresh: bool) -> None:
         with self._transaction() as connection:
             if not inbox.take(connection, command.id, value, now()):
                 text = (

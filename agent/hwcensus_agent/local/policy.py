@@ -14,7 +14,7 @@ from pathlib import Path
 from lxml import etree
 
 from hwcensus import document
-from hwcensus.command import Command, read_command
+from hwcensus.command import Command, IssuedCommand, read_command
 from hwcensus.creatable import check_creation, read_creation, vport
 from hwcensus.errors import HwcensusError, NotFound, Refused, UsageError
 from hwcensus.event import Produced
@@ -55,7 +55,7 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     policy = Explained.of(settings)
     command = _command(arguments, devices)
     print(f"policy   {policy.source}")
-    if command.host:
+    if isinstance(command, IssuedCommand):
         _address(command, settings)
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
     way = Way(settings.kafka.bootstrap_servers)
@@ -117,7 +117,7 @@ class OneLook:
 
 
 def _command(arguments: argparse.Namespace, devices: tuple[Described, ...]) -> Command:
-    """The command that is asked about; of no host where it is made up here."""
+    """The command that is asked about; issued by nobody where it is made up here."""
     for action in ACTIONS:
         if (wanted := getattr(arguments, action)) is not None:
             found = lookup.find(devices, wanted)
@@ -145,10 +145,9 @@ def _made_up(
     name: str | None = None,
     device: etree._Element | None = None,
 ) -> Command:
-    at = now()
     return Command(
-        id="policy-check", host="", stream="", type=type_, issued=at, expires=at + timedelta(minutes=10), by="",
-        force=force, identity=identity, name=name, device=device,
+        id="policy-check", type=type_, expires=now() + timedelta(minutes=10), force=force, identity=identity, name=name,
+        device=device,
     )  # fmt: skip
 
 
@@ -168,7 +167,7 @@ def _complete(device: etree._Element, census: OneLook) -> None:
         raise UsageError(text, code="incomplete")
 
 
-def _address(command: Command, settings: AgentSettings) -> None:
+def _address(command: IssuedCommand, settings: AgentSettings) -> None:
     """What a command says of whom and when it is for. Raises Refused."""
     try:
         host = settings.host or hostid.host_id(sysroot=settings.census.sysroot)
@@ -186,7 +185,7 @@ def _later(command: Command, settings: AgentSettings) -> list[str]:
         _signed(settings.commands.keys),
         "the same questions again, by the policy that the agent read when it started",
     ]
-    if command.host:
+    if isinstance(command, IssuedCommand):
         lines.append(
             f"stream {command.stream} in this agent's past, and its turn before {write_instant(command.expires)}"
         )

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from hwcensus.command import Command
+from hwcensus.command import IssuedCommand
 from hwcensus.creatable import CREATABLE, creatable_type, read_creation
 from hwcensus.errors import InvalidDocument, Refused, UsageError
 from hwcensus.instant import now
@@ -180,9 +180,9 @@ def _check_wishes(type_: str, require: str | None, pool: str | None, *, persiste
         raise UsageError(f"a {type_} has no WWN that pool {pool!r} could give", code="bad-pool")
 
 
-def _command(host: ReadyHost, settings: CommandSettings, type_: str, request: Request) -> Command:
+def _command(host: ReadyHost, settings: CommandSettings, type_: str, request: Request) -> IssuedCommand:
     issued = now()
-    return Command(
+    return IssuedCommand(
         id=uuid7(),
         host=host.id,
         stream=host.stream,
@@ -204,7 +204,7 @@ def _valid_for(settings: CommandSettings, wanted: timedelta | None) -> timedelta
 
 
 def _queue(
-    connection: Connection, command: Command, subject: str | None, request: Request, digest: bytes
+    connection: Connection, command: IssuedCommand, subject: str | None, request: Request, digest: bytes
 ) -> inventory.Command:
     table, body = tables.command, command.to_bytes()
     if len(body) > LARGEST:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, select, update
 
-from hwcensus.command import Command
+from hwcensus.command import IssuedCommand
 from hwcensus.topics import partition_of
 from hwcensus_collector import tables
 from hwcensus_collector.relay.outbox import Outgoing
@@ -105,7 +105,7 @@ def ask(connection: Connection, settings: RelaySettings, wish: Wish, partitions:
         return None
     identities = connection.execute(select(_host.c.resync_identities).where(_host.c.id == wish.host)).scalar_one() or ()
     want = _wanted(wish, len(identities), settings.resync_devices)
-    command = Command(
+    command = IssuedCommand(
         id=command_id,
         host=wish.host,
         stream=wish.stream or NO_STREAM,
