@@ -564,6 +564,25 @@ async def test_a_command_whose_deadline_passes_while_the_host_is_looked_at_expir
     assert (answer.state, answer.code, world.kernel.made) == ("expired", "expired", [])
 
 
+async def test_a_mark_that_cannot_be_read_at_the_start_fails_its_command_and_the_next_one_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistake(executor: FakeExecutor, command: Command, mark: str) -> tuple[Expectation, ...]:
+        if command.id == "c1":
+            raise ZeroDivisionError
+        return ()
+
+    await crash(world, create())
+    monkeypatch.setattr(FakeExecutor, "expected", mistake)
+    again = world.agent()
+    again.commands.expect_begun()
+    assert [record.message for record in caplog.records] == ["what was begun cannot be expected"]
+    world.send(again, create("hwc1", "c2"))
+    await again.until_answered("c2")
+    ended = [(answer.command, answer.state, answer.code) for answer in again.answers if answer.state != "accepted"]
+    assert ended == [("c1", "failed", "agent-error"), ("c2", "succeeded", None)]
+
+
 @pytest.mark.parametrize(
     "noted",
     [

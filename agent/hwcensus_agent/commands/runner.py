@@ -89,7 +89,9 @@ class Commands:
         for one in begun:
             try:
                 self._work.expect(one)
-            except Exception:  # so may an executor's mark be, and settling says so
+            # The boundary of one command: a mark that its executor cannot read must not keep the agent from starting.
+            # Settling reads it too, and answers, which is the count of such mistakes.
+            except Exception:
                 logger.exception("what was begun cannot be expected", extra={"command": one.command.id})
 
     async def run(self) -> None:
