@@ -103,9 +103,14 @@ class FcPort:
         return int(text)
 
 
+def fc_hosts(sysroot: str) -> list[str]:
+    """The SCSI hosts that are one, sorted. Raises Unreadable."""
+    return sysfs.children(f"{sysroot}/class/fc_host", "host")
+
+
 def fc_ports(sysroot: str) -> Iterator[FcPort]:
     """All of this host. Raises Unreadable."""
-    for host in sysfs.children(f"{sysroot}/class/fc_host", "host"):
+    for host in fc_hosts(sysroot):
         port = fc_port(sysroot, host)
         if port is not None:
             yield port

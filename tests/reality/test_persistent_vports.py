@@ -69,6 +69,14 @@ def port_state(kernel: NpivKernel, host: str, state: str) -> None:
     (kernel.root / f"class/fc_host/{host}/port_state").write_text(f"{state}\n")
 
 
+def unreadable(kernel: NpivKernel, host: str, attribute: str) -> Path:
+    """Has the kernel answer with EIO, as it does for /proc/self/mem; gives what can be put back."""
+    attribute_file = kernel.root / f"class/fc_host/{host}/{attribute}"
+    told = attribute_file.rename(attribute_file.with_name(f"former_{attribute}"))
+    attribute_file.symlink_to("/proc/self/mem")
+    return told
+
+
 def shown(ours: Agent) -> tuple[str, ...]:
     """What the adapter in the census shows as wanted."""
     adapter = ours.live.census.sight(f"scsi/wwpn/{ADAPTER}")
@@ -222,6 +230,38 @@ async def test_a_port_that_is_wanted_and_absent_is_destroyed_by_taking_the_wish_
         assert (gone.state, gone.text) == ("succeeded", f"it was not there; it is not made again below {ADAPTER}")
         assert (list(ours.desired), kernel.written) == ([], [])
         assert (await ours.answer(destroy(command_id="c3"))).code == "device-changed"
+
+
+async def test_an_adapter_that_cannot_be_read_keeps_no_other_from_its_ports(
+    kernel: NpivKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    kernel.adapter("host6", OTHER)
+    unreadable(kernel, "host6", "port_state")
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        for _ in range(3):
+            await ours.keeper.round()
+        assert len(kernel.vports()) == 1
+    said = [record for record in caplog.records if record.message.startswith("an adapter cannot be read")]
+    assert [record.__dict__["host"] for record in said] == ["host6"]
+
+
+@pytest.mark.parametrize("attribute", ["port_state", "port_name"])
+async def test_an_adapter_that_could_not_be_read_for_a_while_did_not_come_anew(
+    kernel: NpivKernel, attribute: str
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        await ours.keeper.round()
+        kernel.remove("host5", "host0")
+        told = unreadable(kernel, "host5", attribute)
+        await ours.keeper.round()
+        (told.parent / attribute).unlink()
+        told.rename(told.parent / attribute)
+        await ours.keeper.round()
+        assert kernel.vports() == {}
 
 
 @pytest.mark.parametrize("holder", ["another adapter's virtual port", "a physical port"])

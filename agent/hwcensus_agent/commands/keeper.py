@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from lxml import etree
@@ -19,7 +19,7 @@ from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.commands.executors.vport import ONLINE
 from hwcensus_agent.desired import Desired, Wish
-from hwcensus_agent.fc_ports import FcPort, fc_ports
+from hwcensus_agent.fc_ports import FcPort, fc_hosts, fc_port
 from hwcensus_agent.sysfs import Unreadable
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,15 @@ class _Try:
     said: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """The ports of this host by WWPN, which adapters are online, and by host what could not be read, and why."""
+
+    ports: dict[str | None, FcPort] = field(default_factory=dict)
+    online: set[tuple[str, str]] = field(default_factory=set)
+    unread: dict[str, str] = field(default_factory=dict)
+
+
 class Keeper:
     """Keeps the wishes of one host."""
 
@@ -50,6 +59,8 @@ class Keeper:
         #: Adapters that were online at the last look, by WWPN and the number that they had.
         self._online: set[tuple[str, str]] = set()
         self._tries: dict[str, _Try] = {}
+        #: Why which adapters could not be read at the last look, by host.
+        self._unread: dict[str, str] = {}
         self.woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -66,22 +77,32 @@ class Keeper:
         if not any(self._desired):
             return
         try:
-            ports = await asyncio.to_thread(lambda: {port.wwpn: port for port in fc_ports(self._sysroot)})
-            online = await asyncio.to_thread(lambda: {_place(port) for port in ports.values() if _is_online(port)})
+            look = await asyncio.to_thread(_look, self._sysroot)
         except Unreadable as error:
             logger.debug("the adapters cannot be read now", extra={"why": str(error)})
             return
-        came, self._online = online - self._online, online
+        self._warn(look.unread)
+        unknown = {place for place in self._online if place[1] in look.unread}
+        came, self._online = look.online - self._online, look.online | unknown
         for wish in tuple(self._desired):
-            parent = ports.get(wish.parent)
-            if parent is None or _place(parent) not in online or wish.wwpn in ports:
-                self._tries.pop(wish.wwpn, None)
-                continue
-            if _place(parent) in came:
-                self._tries[wish.wwpn] = _Try(at=self._time())
-            due = self._tries.get(wish.wwpn)
-            if due is not None and due.at <= self._time():
-                await self._try(wish, parent, due)
+            if wish.parent not in dict(unknown):
+                await self._keep(wish, look, came)
+
+    def _warn(self, unread: dict[str, str]) -> None:
+        for host, why in unread.items() - self._unread.items():
+            logger.warning("an adapter cannot be read: no port is made below it now", extra={"host": host, "why": why})
+        self._unread = unread
+
+    async def _keep(self, wish: Wish, look: _Look, came: set[tuple[str, str]]) -> None:
+        parent = look.ports.get(wish.parent)
+        if parent is None or _place(parent) not in look.online or wish.wwpn in look.ports:
+            self._tries.pop(wish.wwpn, None)
+            return
+        if _place(parent) in came:
+            self._tries[wish.wwpn] = _Try(at=self._time())
+        due = self._tries.get(wish.wwpn)
+        if due is not None and due.at <= self._time():
+            await self._try(wish, parent, due)
 
     async def _try(self, wish: Wish, parent: FcPort, due: _Try) -> None:
         answer = await self._make(_creation(wish, parent), lambda: self._desired.get(wish.wwpn) == wish)
@@ -99,6 +120,21 @@ class Keeper:
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _look(sysroot: str) -> _Look:
+    """Raises Unreadable where not even the hosts are known."""
+    look = _Look()
+    for host in fc_hosts(sysroot):
+        try:
+            port = fc_port(sysroot, host)
+            if port is not None:
+                look.ports[port.wwpn] = port
+                if _is_online(port):
+                    look.online.add(_place(port))
+        except Unreadable as error:
+            look.unread[host] = str(error)
+    return look
 
 
 def _place(port: FcPort) -> tuple[str, str]:
