@@ -2,9 +2,7 @@
 
 import argparse
 
-from hwcensus.cli.follow import order_key
-from hwcensus.cli.parser import connect
-from hwcensus.cli.target import add_target, order
+from hwcensus.cli.target import add_target, order_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,8 +11,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with connect(arguments) as client:
-        host = client.host(arguments.host)
-        device = host.lookup_by_name(arguments.device)
-        key = order_key(arguments)
-        return order(arguments, host, device, lambda: device.destroy(force=arguments.force, idempotency_key=key))
+    return order_target(arguments, lambda device, key: device.destroy(force=arguments.force, idempotency_key=key))

@@ -1,12 +1,9 @@
 """`hwcensus detach HOST DEVICE`: orders that the host's driver let go of a PCI or USB device, after asking."""
 
 import argparse
-from collections.abc import Iterable, Iterator
 
-from hwcensus.cli.follow import order_key
-from hwcensus.cli.parser import connect
-from hwcensus.cli.target import add_target, order
-from hwcensus.client import Device
+from hwcensus.cli import passthrough
+from hwcensus.cli.target import add_target, order_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,38 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with connect(arguments) as client:
-        host = client.host(arguments.host)
-        device = host.lookup_by_name(arguments.device)
-        key = order_key(arguments)
-        return order(
-            arguments,
-            host,
-            device,
-            lambda: device.detach(driver=arguments.driver, force=arguments.force, idempotency_key=key),
-            lambda devices: passthrough_facts(device, devices),
-        )
-
-
-def passthrough_facts(device: Device, devices: Iterable[Device]) -> Iterator[str]:
-    """What decides whether a guest can have it: its IOMMU group, how it is reset, what it is for the host."""
-    if device.bus != "pci":
-        return
-    group = device.facts.get("pci.iommu_group")
-    if group is None:
-        yield "IOMMU group: none, so no guest can have it (intel_iommu=on, amd_iommu=on)"
-    else:
-        yield f"IOMMU group {group}, which goes as a whole: {_members(device, devices)}"
-    yield f"reset: {device.facts.get('pci.reset_methods') or 'none known, so a guest may find it as another left it'}"
-    for path, meaning in (("pci.boot_vga", "it shows the console"), ("pci.bridge.type", "it is a bridge")):
-        if device.facts.get(path):
-            yield meaning
-    if override := device.state.get("pci.driver_override"):
-        yield f"only the driver {override} may have it now"
-
-
-def _members(device: Device, devices: Iterable[Device]) -> str:
-    told = device.state.get("pci.member")
-    names = told if isinstance(told, list) else [device.name]
-    drivers = {one.name: one.driver or "no driver" for one in devices if one.name in names}
-    return ", ".join(f"{name} ({drivers.get(name, 'unknown')})" for name in names)
+    return order_target(
+        arguments,
+        lambda device, key: device.detach(driver=arguments.driver, force=arguments.force, idempotency_key=key),
+        passthrough.facts,
+    )

@@ -2,10 +2,8 @@
 
 import argparse
 
-from hwcensus.cli.detach import passthrough_facts
-from hwcensus.cli.follow import order_key
-from hwcensus.cli.parser import connect
-from hwcensus.cli.target import add_target, order
+from hwcensus.cli import passthrough
+from hwcensus.cli.target import add_target, order_target
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,14 +12,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with connect(arguments) as client:
-        host = client.host(arguments.host)
-        device = host.lookup_by_name(arguments.device)
-        key = order_key(arguments)
-        return order(
-            arguments,
-            host,
-            device,
-            lambda: device.reattach(force=arguments.force, idempotency_key=key),
-            lambda devices: passthrough_facts(device, devices),
-        )
+    return order_target(
+        arguments,
+        lambda device, key: device.reattach(force=arguments.force, idempotency_key=key),
+        passthrough.facts,
+    )

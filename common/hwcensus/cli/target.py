@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable, Iterable
 
 from hwcensus.cli import below
-from hwcensus.cli.follow import add_order, finish
+from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.output import say
-from hwcensus.cli.parser import add_url
+from hwcensus.cli.parser import add_url, connect
 from hwcensus.cli.visible import visible
 from hwcensus.client import Command, Device, Host
 from hwcensus.errors import Refused
+
+#: What is said of a device before it is ordered about, from all of its host.
+Facts = Callable[[Device, Iterable[Device]], Iterable[str]]
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
@@ -27,18 +30,29 @@ def add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
+def order_target(
+    arguments: argparse.Namespace, act: Callable[[Device, str], Command], facts: Facts = lambda _, __: ()
+) -> int:
+    """The order about the device that `add_target` took; `act` gets it, and the key of this order."""
+    with connect(arguments) as client:
+        host = client.host(arguments.host)
+        device = host.lookup_by_name(arguments.device)
+        key = order_key(arguments)
+        return order(arguments, host, device, lambda: act(device, key), facts)
+
+
 def order(
     arguments: argparse.Namespace,
     host: Host,
     device: Device,
     act: Callable[[], Command],
-    facts: Callable[[Iterable[Device]], Iterable[str]] = lambda _: (),
+    facts: Facts = lambda _, __: (),
 ) -> int:
-    """Asks, unless told not to, then orders; `facts` are further lines that help to decide, from the host's devices."""
+    """Asks, unless told not to, then orders; `facts` are further lines that help to decide."""
     if not arguments.yes:
         require_person()
         devices = list(host.devices())
-        _show(device, facts(devices), below.below(devices, device.name))
+        _show(device, facts(device, devices), below.below(devices, device.name))
         confirm(f"{arguments.verb} {device.name} of {device.host_name}?")
     return finish(act(), arguments)
 
