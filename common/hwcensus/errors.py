@@ -62,3 +62,4 @@ class InvalidDocument(HwcensusError):
     """the document is not what its schema says"""
 
     code = "invalid-document"
+    exit_code = Refused.exit_code

@@ -418,19 +418,21 @@ def test_a_virtual_port_is_ordered_by_what_is_said_and_the_rest_is_filled_in(
 
 
 @pytest.mark.parametrize(
-    "words, code",
+    "words, exit_code, code",
     [
-        (["--wwpn", "10"], "bad-wwn"),
-        (["--wwpn", "\x1b[31m"], "usage"),
-        (["--parent", "scsi_host5\x01"], "usage"),
-        (["--parent", "scsi_host9"], "parent-unknown"),
-        (["--fabric", "2000000000000001"], "no-parent"),
-        (["--pool", "nix"], "pool-unknown"),
+        (["--wwpn", "10"], 4, "bad-wwn"),
+        (["--wwpn", "\x1b[31m"], 2, "usage"),
+        (["--parent", "scsi_host5\x01"], 2, "usage"),
+        (["--parent", "scsi_host9"], 3, "parent-unknown"),
+        (["--fabric", "2000000000000001"], 4, "no-parent"),
+        (["--pool", "nix"], 3, "pool-unknown"),
     ],
 )
-def test_a_virtual_port_that_cannot_be_is_refused(hwcensus: Run, san: World, words: list[str], code: str) -> None:
+def test_a_virtual_port_that_cannot_be_is_refused(
+    hwcensus: Run, san: World, words: list[str], exit_code: int, code: str
+) -> None:
     done = hwcensus("vhba", "create", "db7", *words)
-    assert f"hwcensus: {code}: " in done.stderr
+    assert (done.returncode, f"hwcensus: {code}: " in done.stderr) == (exit_code, True), done.stderr
     assert ordered(san) == []
 
 

@@ -13,7 +13,7 @@ from hwcensus import errors
         (errors.NotFound, 3),
         (errors.Refused, 4),
         (errors.Unreachable, 5),
-        (errors.InvalidDocument, 1),
+        (errors.InvalidDocument, 4),
         (errors.HwcensusError, 1),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_file_with_a_broken_event_is_not_stored_at_all(upgraded: str) -> None:
     host = SimulatedHost()
     text = text_of(host.hello()) + "<event><nothing/></event>"
     done = collector("ingest", "--once", "-", stdin=text, DATABASE_URL=upgraded)
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert done.stderr.startswith(b"hwcensus-collector: unknown-format: event 2: ")
     engine = database.open_engine(upgraded)
     with engine.connect() as connection:
@@ -82,7 +82,7 @@ def test_what_is_no_event_is_named_and_nothing_is_stored(sqlite_url: str, text: 
     collector("db", "upgrade", DATABASE_URL=sqlite_url)
     text = text.replace("{event}", text_of(SimulatedHost().hello()))
     done = collector("ingest", "--once", "-", stdin=text, DATABASE_URL=sqlite_url)
-    assert (done.returncode, done.stdout) == (1, b"")
+    assert (done.returncode, done.stdout) == (4, b"")
     what = what.replace("line N", f"line {text.count(chr(10)) + 1}")
     assert f"hwcensus-collector: no-event: {what}" in done.stderr.decode()
     engine = database.open_engine(sqlite_url)

@@ -69,8 +69,8 @@ def test_a_pool_is_added_listed_and_removed(engine: Engine, wwn: Verb) -> None:
 #: Words, exit code and code of what is refused.
 WRONG = (
     (("pool", "add", "a b", FIRST, LAST), 2, "bad-name"),
-    (("pool", "add", "x", FIRST, "2000"), 1, "bad-wwn"),
-    (("pool", "add", "x", "3000000000000000", "30000000000000ff"), 1, "wrong-naa"),
+    (("pool", "add", "x", FIRST, "2000"), 4, "bad-wwn"),
+    (("pool", "add", "x", "3000000000000000", "30000000000000ff"), 4, "wrong-naa"),
     (("pool", "add", "x", LAST, FIRST), 2, "bad-range"),
     (("pool", "add", "x", FIRST, "5000000000000000"), 2, "bad-range"),
     (("pool", "add", "prod", "2000000000000000", "20000000000000ff"), 4, "pool-exists"),
@@ -79,7 +79,7 @@ WRONG = (
     (("list", "--pool", "x"), 3, "pool-unknown"),
     (("list", "--state", "free"), 2, "unknown-state"),
     (("release", FIRST), 3, "unknown-wwn"),
-    (("release", "12"), 1, "bad-wwn"),
+    (("release", "12"), 4, "bad-wwn"),
 )  # fmt: skip
 
 
