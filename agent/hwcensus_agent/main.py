@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import hwcensus
 from hwcensus import config, log
 from hwcensus.errors import HwcensusError
+from hwcensus.parser import Parser
 from hwcensus_agent import local
 from hwcensus_agent.settings import AgentSettings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, 2 for wrong usage or configuration, 1 for what went wrong otherwise."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         settings, origins = config.load(AgentSettings, program="agent", argv_values=vars(arguments), environ=os.environ)
         if arguments.show_config:
             print(config.show(settings, origins), end="")
@@ -40,7 +41,7 @@ def _reader_has_gone() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hwcensus-agent", description=__doc__)
+    parser: argparse.ArgumentParser = Parser(prog="hwcensus-agent", description=__doc__)
     parser.add_argument("--version", action="version", version=f"hwcensus-agent {hwcensus.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     run = verbs.add_parser("run", help="watch this host and tell Kafka")

@@ -19,6 +19,7 @@ import hwcensus
 from hwcensus import config, log
 from hwcensus.errors import HwcensusError, NotFound, Refused
 from hwcensus.instant import now
+from hwcensus.parser import Parser
 from hwcensus_collector import database
 from hwcensus_collector.settings import CollectorSettings
 
@@ -29,8 +30,8 @@ Action = Callable[[argparse.Namespace, CollectorSettings], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, 2 wrong usage or configuration, 3 not found, 4 refused, 5 unreachable, 1 anything else."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         settings, origins = config.load(
             CollectorSettings, program="collector", argv_values=vars(arguments), environ=os.environ
         )
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hwcensus-collector", description=__doc__)
+    parser: argparse.ArgumentParser = Parser(prog="hwcensus-collector", description=__doc__)
     parser.add_argument("--version", action="version", version=f"hwcensus-collector {hwcensus.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     run = _verb(verbs, "run", _run, "ingest, relay and API, until SIGTERM or SIGINT")

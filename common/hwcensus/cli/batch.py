@@ -8,13 +8,13 @@ from hwcensus.cli.column import Column
 from hwcensus.cli.create import add_creation, asked, read_document
 from hwcensus.cli.follow import add_order, order_key
 from hwcensus.cli.output import say, write_line, write_object, write_rows
-from hwcensus.cli.parser import Parser, add_output, add_url, connect
+from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.client import Batch, Client
 from hwcensus.errors import Refused
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     for name, (_, text) in ACTIONS.items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         add_url(action)

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 from hwcensus.cli.follow import COLUMNS, raise_unless_succeeded, show, tell
 from hwcensus.cli.output import write_rows
-from hwcensus.cli.parser import Parser, add_output, add_url, connect
+from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.client import Client
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     for name, (_, text) in ACTIONS.items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         add_url(action)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from hwcensus.cli.hint import with_hint
-from hwcensus.cli.parser import Parser
 from hwcensus.cli.visible import one_line
 from hwcensus.errors import HwcensusError, UsageError
+from hwcensus.parser import Parser
 
 #: Every command: its module in this package, and what it does. A new one is a module and a line here.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -76,7 +76,7 @@ def _run(words: list[str]) -> int:
 def _parser(words: list[str]) -> Parser:
     """The parser of all commands; only the module of the one that is meant is loaded."""
     parser = Parser(prog="hwcensus", description="A live, versioned census of hardware devices.")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, (module, text) in COMMANDS.items():
         own = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         if name in words:

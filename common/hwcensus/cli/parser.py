@@ -1,24 +1,12 @@
-"""Arguments that commands share, and a parser whose errors are ours: one line, exit code 2."""
+"""Arguments that commands share."""
 
 import argparse
 import getpass
 import os
-from typing import NoReturn
 
 from hwcensus.client import DEFAULT_URL, Client
-from hwcensus.errors import UsageError
 
 FORMATS = ("table", "json", "ndjson", "csv", "xml")
-
-
-class Parser(argparse.ArgumentParser):
-    """Takes no abbreviations, and raises UsageError instead of printing its usage."""
-
-    def __init__(self, **settings: object) -> None:
-        super().__init__(**{"allow_abbrev": False, **settings})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
 def add_url(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from hwcensus.cli import npiv
 from hwcensus.cli.create import add_creation, asked
 from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.output import write_rows
-from hwcensus.cli.parser import Parser, add_output, add_url, connect
+from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.target import add_consent, confirm, order, require_person
 from hwcensus.client import Client, Host
 from hwcensus.errors import InvalidDocument, UsageError
@@ -17,7 +17,7 @@ from hwcensus.wwn import read_wwn
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True, parser_class=Parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     for name, (_, add, text) in ACTIONS.items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         add_url(action)
