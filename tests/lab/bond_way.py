@@ -34,7 +34,7 @@ def has_all() -> bool:
         addresses = {one.text for one in route.dump_addresses() if one.index == link.index}
         leaves = route.link_towards(BEYOND) == link.index
     with socket.create_connection((BEYOND, PORT), timeout=10):
-        return link.up and link.master is None and {NEAR, NEAR6} < addresses and leaves
+        return link.up and link.master is None and {NEAR, NEAR6} <= addresses and leaves
 
 
 def main() -> None:

@@ -65,6 +65,11 @@ class Lab:
         self._heard = len(self._listener.told)
         self.told_s = time.monotonic() - started
 
+    def settle(self) -> set[str]:
+        """The same as `begin` after something of which nothing was heard: first that is heard, whatever it was."""
+        self._mark()
+        return self.begin()
+
     def begin(self) -> set[str]:
         """What is heard from here on is the test's. Gives the identities there are."""
         self._wait(self._listener.agrees, "a heartbeat after all that was before")

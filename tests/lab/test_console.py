@@ -7,16 +7,16 @@ BRIDGE = '<device><capability type="net"><interface>{}</interface><capability ty
 
 
 def test_a_bridge_is_created_and_destroyed_from_the_centre(lab: Lab, console: Console) -> None:
-    created = console.orders("create", "lab", "-", given=BRIDGE.format("hwc0"))
-    (bridge,) = lab.hears("add net_hwc0")
-    assert lab.guest("ip -o link show hwc0 type bridge")
+    created = console.orders("create", "lab", "-", given=BRIDGE.format("hwccentre"))
+    (bridge,) = lab.hears("add net_hwccentre")
+    assert lab.guest("ip -o link show hwccentre type bridge")
     assert bridge.command == created["id"]
     assert [step["state"] for step in created["steps"]] == ["queued", "dispatched", "accepted", "succeeded"]
-    assert created["produced"] == [{"identity": bridge.device.identity, "name": "net_hwc0"}]
-    assert console.tells("show", "lab", "net_hwc0")["identity"] == bridge.device.identity
+    assert created["produced"] == [{"identity": bridge.device.identity, "name": "net_hwccentre"}]
+    assert console.tells("show", "lab", "net_hwccentre")["identity"] == bridge.device.identity
 
-    destroyed = console.orders("destroy", "lab", "net_hwc0", "--yes")
-    (gone,) = lab.hears("remove net_hwc0")
+    destroyed = console.orders("destroy", "lab", "net_hwccentre", "--yes")
+    (gone,) = lab.hears("remove net_hwccentre")
     assert gone.command == destroyed["id"]
     history = console.tells("history", "lab", bridge.device.identity)
     assert {(one["kind"], one["cause"]) for one in history} == {("add", created["id"]), ("remove", destroyed["id"])}

@@ -72,10 +72,18 @@ class Vports:
 
 
 @pytest.fixture(scope="module")
-def rig(lab_of_this_run: Lab, lab_folder: Path) -> Iterator[Rig]:
+def guest(lab_of_this_run: Lab) -> Iterator[Guest]:
+    """What the lab's own agent tells of all cases is nobody's business, but that its devices are as they were."""
+    before = lab_of_this_run.begin()
+    yield lab_of_this_run.guest
+    assert lab_of_this_run.settle() == before
+
+
+@pytest.fixture(scope="module")
+def rig(guest: Guest, lab_folder: Path) -> Iterator[Rig]:
     """All cases share the line, and a Kafka that they may kill."""
     kafka_can_run()
-    guest, folder = lab_of_this_run.guest, lab_folder / SEEN_AS.name
+    folder = lab_folder / SEEN_AS.name
     kafka, here = Kafka(folder / "kafka"), Here(folder)
     with ExitStack() as running:
         running.callback(kafka.stop)
@@ -104,14 +112,6 @@ def rig(lab_of_this_run: Lab, lab_folder: Path) -> Iterator[Rig]:
             rig.start(name)
         wait_until(lambda: "scsi_host1" in line.devices(), "the census is there")
         yield rig
-
-
-@pytest.fixture(autouse=True)
-def heard(lab_of_this_run: Lab) -> Iterator[None]:
-    """What the lab's own agent hears of it is nobody's business, but that it goes as it came."""
-    before = lab_of_this_run.begin()
-    yield
-    assert lab_of_this_run.begin() == before
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=str)

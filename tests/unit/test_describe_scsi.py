@@ -9,6 +9,7 @@ from hwcensus.classes.scsi import Scsi, ScsiBus, ScsiGeneric
 from hwcensus.classes.scsihost import ScsiHost
 from hwcensus.document import Identifier, JsonValue
 from hwcensus_agent.describe import scsi, scsihost
+from hwcensus_agent.enumerate import Enumerator
 from tests.fixtures import hal_recording
 from tests.unit.sysfs_tree import Tree, facts, look
 
@@ -112,6 +113,20 @@ def test_a_virtual_port_names_the_port_it_is_made_on(tree: Tree) -> None:
         "fc.vport": "Active",
     }  # fmt: skip
     assert of(tree, "scsi_host6", "fc.vports") == {"fc.vports.max": 255, "fc.vports": 1}
+
+
+def test_an_adapter_shows_which_virtual_ports_are_wanted_on_it_and_those_show_none(tree: Tree) -> None:
+    port(tree)
+    tree.device(SCSI, VIRTUAL, uevent="DEVTYPE=scsi_host\n")
+    tree.device("class/fc_host", f"{VIRTUAL}/fc_host/host7", port_name="0x2101001b32a9da4e")
+    enumerator = Enumerator(str(tree.sys))
+    enumerator.wanted = {
+        "10000000c9831b9e": ("2101001b32a9da4e", "2101001b32a9da4f"),
+        "2101001b32a9da4e": ("x",),
+    }.__getitem__
+    states = {one.name: document.survey(one.element).state for one in enumerator.everything().devices}
+    assert states["scsi_host6"]["fc.wanted"] == ["2101001b32a9da4e", "2101001b32a9da4f"]
+    assert "fc.wanted" not in states["scsi_host7"]
 
 
 def test_vports_are_counted_by_the_scsi_host_where_lpfc_was_first(tree: Tree) -> None:
