@@ -66,19 +66,19 @@ class Lab:
         self.told_s = time.monotonic() - started
 
     def settle(self) -> set[str]:
-        """The same as `begin` after something of which nothing was heard: first that is heard, whatever it was."""
+        """The same as `begin`, when the agent has told of all that was done behind the test's back."""
         self._mark()
         return self.begin()
 
     def begin(self) -> set[str]:
         """What is heard from here on is the test's. Gives the identities there are."""
-        self._wait(self._listener.agrees, "a heartbeat after all that was before")
+        self._catch_up()
         self._heard = len(self._listener.told)
         return {known.identity for known in self.census.values()}
 
     def end(self) -> set[str]:
         """The identities there are, now that nothing more was heard and the agent's own digests agree with all that."""
-        self._wait(self._listener.agrees, "a heartbeat after all that")
+        self._catch_up()
         late = [str(one) for one in self._news() if one.what != "state"]
         assert not late, f"nobody expected {late}"
         return {known.identity for known in self.census.values()}
@@ -150,6 +150,10 @@ class Lab:
 
     def _news(self) -> list[Told]:
         return [one for one in self._listener.told[self._heard :] if one.device.name != "net_lo"]
+
+    def _catch_up(self) -> None:
+        self._listener.catch_up()
+        self._wait(self._listener.agrees, "a heartbeat after all that was told")
 
     def _mark(self) -> None:
         """Makes a change of which the agent tells after all that it heard before: what waits for quiet waits no longer

@@ -97,6 +97,18 @@ class Listener:
                 self._take(read_event(message.value() or b""))
             assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
 
+    def catch_up(self) -> None:
+        """Reads all that the topic has by now."""
+        places = self._consumer.assignment()
+        ends = {place.partition: self._consumer.get_watermark_offsets(place)[1] for place in places}
+        behind = {partition: end for partition, end in ends.items() if end}  # an empty one has no position
+        self.wait(
+            lambda: all(
+                place.offset >= behind.get(place.partition, place.offset) for place in self._consumer.position(places)
+            ),
+            "the topic's end",
+        )
+
     def agrees(self) -> bool:
         """Whether the agent's last heartbeat, sent after its last event, has the digests of this census."""
         last = self._heartbeat

@@ -58,6 +58,17 @@ def in_kernel(lab: Lab) -> dict[str, str]:
     return {line.split()[0].removeprefix("0x"): line.split()[1] for line in lines.splitlines()}
 
 
+def told(lab: Lab) -> dict[str, tuple[str, dict[str, object]]]:
+    """Name → identity, facts and state of every device, but the link of a port: of its end no uevent tells."""
+    return {
+        name: (
+            known.identity,
+            known.facts | {path: value for path, value in known.state.items() if ".link_" not in path},
+        )
+        for name, known in lab.census.items()
+    }
+
+
 LEFT = """\
 for port in /sys/class/fc_vports/*; do
     [ -e $port ] || continue
@@ -74,7 +85,8 @@ def ports_of_a_test_that_failed(lab: Lab) -> Iterator[None]:
     yield
     left = lab.guest(LEFT)
     if left:
-        lab.guest("until [ ! -e /sys/class/scsi_host/host3 ]; do sleep 0.1; done; udevadm settle")
+        lab.guest("until [ ! -e /sys/class/scsi_host/host3 ]; do sleep 0.1; done")
+        lab.settle()
 
 
 @pytest.fixture
@@ -191,19 +203,38 @@ def test_the_same_port_comes_and_goes_twenty_times(lab: Lab, console: Console) -
     assert in_kernel(lab) == {}
 
 
-def test_ports_that_are_named_by_the_centre_are_all_different(lab: Lab, console: Console) -> None:
+def test_twenty_ports_that_are_named_by_the_centre_are_all_different(lab: Lab, console: Console) -> None:
     unnamed = vport().replace(f'<address wwnn="{wwnn(WWPN)}" wwpn="{WWPN}"/>', "")
-    names = set()
-    for number in range(5):
-        created = console.orders("create", "lab", "-", given=unnamed)
-        (port,) = lab.hears(f"add scsi_host{3 + number}")
-        names.add(str(port.device.facts["fc.wwpn"]))
-        assert created["produced"][0]["identity"] == port.device.identity
-        assert str(port.device.facts["fc.wwpn"])[0] == "5"  # NAA: IEEE Registered
-    assert in_kernel(lab).keys() == names
-    for number in range(5):
-        console.orders("destroy", "lab", f"scsi_host{3 + number}", "--yes")
-        lab.hears(f"remove scsi_host{3 + number}")
+    names = [f"scsi_host{3 + number}" for number in range(20)]
+    with Client(console.line.url) as client:
+        host = client.host("lab")
+        ordered = [host.create_device(unnamed) for _ in names]
+        produced = [command.wait(timeout=120).produced for command in ordered]
+        came = lab.hears(*(f"add {name}" for name in names))
+        assert produced == [(name,) for name in names]
+        wwpns = {str(one.device.facts["fc.wwpn"]) for one in came}
+        assert in_kernel(lab).keys() == wwpns
+        assert {wwpn[:7] for wwpn in wwpns} == {"5525400"}  # NAA: IEEE Registered; the OUI of the lab's centre
+        for wwpn in wwpns:
+            ordered.append(host.lookup_by_name(identity(wwpn)).destroy())
+        assert {command.wait(timeout=120).state for command in ordered} == {"succeeded"}
+    lab.hears({f"remove {name}" for name in names})
+
+
+def test_a_port_of_a_pool_has_its_next_name_and_the_name_rests_when_the_port_is_gone(
+    lab: Lab, console: Console
+) -> None:
+    pooled, after = "2000525400aa0000", "2000525400aa000f"
+    added = console.line.run("collector", "wwn", "pool", "add", "lab", pooled, after, "--wwnn", wwnn(WWPN))
+    assert added.returncode == 0, added.stderr
+    console.orders("vhba", "create", "lab", "--parent", PARENT_WWPN, "--pool", "lab", "--require", "online")
+    (port,) = lab.hears("add scsi_host3")
+    assert port.device.identity == identity(pooled)
+    assert in_kernel(lab) == {pooled: "host3"}
+    console.orders("vhba", "destroy", "lab", pooled, "--yes")
+    lab.hears("remove scsi_host3")
+    resting = console.line.run("collector", "wwn", "list", "--state", "quarantined").stdout
+    assert pooled in {line.split()[0] for line in resting.splitlines()}
 
 
 def test_after_an_agent_restart_the_inventory_is_the_same_and_the_port_can_be_destroyed(
@@ -213,11 +244,11 @@ def test_after_an_agent_restart_the_inventory_is_the_same_and_the_port_can_be_de
     lab.hears("add scsi_host3")
     lab.sees("scsi_host3", fc__vport="Active")
     lab.end()
-    before = lab.census
+    before = told(lab)
     lab.stop_agent()
     lab.start_agent()
-    assert lab.census == before
-    console.settle(before)
+    assert told(lab) == before
+    console.settle(lab.census)
     console.orders("destroy", "lab", identity(), "--yes")
     lab.hears("remove scsi_host3")
 
