@@ -361,6 +361,8 @@ wwn = Table(
     Column("host", String(64), nullable=False),
     Column("parent", Text),
     Column("command", String(64)),
+    #: Of a reserved or abandoned name that was not free before: what of the above it was then, and `former`.
+    Column("former", _Json),
     Index("ix_wwn_command", "command"),
     Index("ix_wwn_host_state", "host", "state"),
     Index("ix_wwn_wwnn", "wwnn"),

@@ -344,7 +344,28 @@ def test_a_name_that_was_not_free_goes_back_to_what_it_was(engine: Engine) -> No
     assert row_of(engine, WWPN) == ("quarantined", "destroy", HOST)
     abandoned(engine, vport(WWPN))
     told(engine, order(engine, vport(WWPN), OTHER, force=True).id, "failed", host=OTHER, code="kernel-refused")
-    assert row_of(engine, WWPN) == ("quarantined", "abandoned-again", OTHER)
+    assert row_of(engine, WWPN) == ("quarantined", "abandoned-again", HOST)
+
+
+def test_a_name_that_another_host_took_by_force_and_did_not_make_is_again_whose_it_was(engine: Engine) -> None:
+    made(engine)
+    with writing(engine) as connection:
+        remove(connection, WWPN)
+    told(engine, order(engine, vport(WWPN), OTHER, force=True).id, "failed", host=OTHER, code="kernel-refused")
+    assert row_of(engine, WWPN) == ("held", "create", HOST)
+    assert refused(engine, vport(WWPN), OTHER).code == "wwn-in-use"
+    assert order(engine, vport(WWPN)).state == "queued"
+
+
+def test_an_abandoned_name_that_another_host_took_by_force_in_vain_waits_for_its_late_result_again(
+    engine: Engine,
+) -> None:
+    late = abandoned(engine, vport(WWPN))
+    for _ in range(2):
+        told(engine, order(engine, vport(WWPN), OTHER, force=True).id, "failed", host=OTHER, code="kernel-refused")
+        assert row_of(engine, WWPN) == ("quarantined", "abandoned", HOST)
+    told(engine, late, "failed", code="kernel-refused")
+    assert row_of(engine, WWPN) is None
 
 
 def test_a_result_that_is_told_twice_or_contradicts_itself_moves_a_name_once(engine: Engine) -> None:

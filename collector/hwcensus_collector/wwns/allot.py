@@ -6,6 +6,7 @@ shows on any host, ours or not.
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from hwcensus.instant import now, write_instant
 from hwcensus_collector.settings import CommandSettings
 from hwcensus_collector.tables import host, wwn
 from hwcensus_collector.wwns.census import wanted_ports, who_shows
-from hwcensus_collector.wwns.life import Reason, WwnState, adopt, is_taken, until
+from hwcensus_collector.wwns.life import KEPT, Reason, WwnState, adopt, is_taken, until
 from hwcensus_collector.wwns.pool import find_pool, free_names
 
 #: Bits of a name of NAA 5 (IEEE registered, FC-FS) that the owner of its OUI deals.
@@ -55,30 +56,35 @@ def allot(connection: Connection, settings: CommandSettings, wanted: Wanted) -> 
     if wanted.wwpn is not None:
         _check_given(connection, settings, wanted, wanted.wwpn, at)
     names = _names(connection, settings, wanted, at)
-    reason = _reason(connection, settings, names.wwpn, at)
+    former = _former(connection, settings, names.wwpn, at)
     connection.execute(delete(wwn).where(wwn.c.wwpn == names.wwpn))
     connection.execute(
         insert(wwn).values(
             wwpn=names.wwpn,
             wwnn=names.wwnn,
             state=WwnState.RESERVED,
-            reason=reason,
+            reason=_reason(former),
             since=at,
             host=wanted.host,
             parent=wanted.parent,
             command=wanted.command,
+            former=former,
         )
     )
     return names
 
 
-def _reason(connection: Connection, settings: CommandSettings, wwpn: str, at: datetime) -> str:
-    """What the name goes back to where nothing is made: it may be one that its host has lost, or that rests."""
-    query = select(wwn.c.state, wwn.c.reason).where(wwn.c.wwpn == wwpn, is_taken(_quarantine(settings), at))
+def _former(connection: Connection, settings: CommandSettings, wwpn: str, at: datetime) -> dict[str, object] | None:
+    """What the name goes back to where nothing is made: it may be one that a host has lost, or that rests."""
+    query = select(*KEPT).where(wwn.c.wwpn == wwpn, is_taken(_quarantine(settings), at))
     former = connection.execute(query.with_for_update()).one_or_none()
+    return None if former is None else former._asdict()
+
+
+def _reason(former: Mapping[str, object] | None) -> str:
     if former is None:
         return Reason.CREATE
-    return Reason.LOST if former.state == WwnState.HELD else str(former.reason)
+    return Reason.LOST if former["state"] == WwnState.HELD else str(former["reason"])
 
 
 def _names(connection: Connection, settings: CommandSettings, wanted: Wanted, at: datetime) -> Names:

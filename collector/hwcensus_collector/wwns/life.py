@@ -34,9 +34,9 @@ class Reason(StrEnum):
     #: The host could not say whether it was made.
     UNKNOWN = "unknown"
     ABANDONED = "abandoned"
-    #: The same of a name that was not free when it was reserved.
+    #: The same of a name that was not free when it was reserved; `former` has what it was.
     ABANDONED_AGAIN = "abandoned-again"
-    #: Reserved by the host that held it and shows it no more. (What rested is reserved for the reason it rested for.)
+    #: Reserved, and held by a host that shows it no more. (What rested is reserved for the reason it rested for.)
     LOST = "lost"
 
 
@@ -44,6 +44,8 @@ class Reason(StrEnum):
 NO_END = (Reason.ABANDONED, Reason.ABANDONED_AGAIN)
 #: Codes of a failed create after which a port may be there all the same.
 UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "not-undone", "agent-error", "wrong-stream"}
+#: What is kept of a name that is reserved though it was not free.
+KEPT = (wwn.c.wwnn, wwn.c.state, wwn.c.reason, wwn.c.host, wwn.c.parent, wwn.c.command, wwn.c.former)
 #: Identity of a device that has the WWPN behind it (docs/protocol.md).
 IDENTITY = "scsi/wwpn/"
 
@@ -62,24 +64,21 @@ def _created(connection: Connection, command_id: str, state: State, code: str | 
     row = connection.execute(select(wwn).where(wwn.c.command == command_id).with_for_update()).one_or_none()
     if row is None or not (row.state == WwnState.RESERVED or row.reason in NO_END):
         return
-    after = _after(WwnState(row.state), Reason(row.reason), state, code)
+    after = _after(row.former, state, code)
     ours = wwn.c.wwpn == row.wwpn
-    connection.execute(delete(wwn).where(ours) if after is None else update(wwn).where(ours).values(_as(*after)))
+    connection.execute(delete(wwn).where(ours) if after is None else update(wwn).where(ours).values(after))
 
 
-def _after(former: WwnState, reason: Reason, state: State, code: str | None) -> tuple[WwnState, Reason] | None:
-    """Where the end of a create leaves its name; None where it is free: nothing was made, and nobody had it before."""
+def _after(former: dict[str, object] | None, state: State, code: str | None) -> dict[str, object] | None:
+    """What the end of a create makes of its name; None where it is free: nothing was made, and nobody had it before."""
     if state is State.SUCCEEDED:
-        return WwnState.HELD, Reason.CREATE
+        return _as(WwnState.HELD, Reason.CREATE)
     if state is State.ABANDONED:
-        return WwnState.QUARANTINED, Reason.ABANDONED if reason is Reason.CREATE else Reason.ABANDONED_AGAIN
+        reason = Reason.ABANDONED if former is None else Reason.ABANDONED_AGAIN
+        return _as(WwnState.QUARANTINED, reason) | {"former": former}
     if state is State.FAILED and code in UNCERTAIN:
-        return WwnState.QUARANTINED, Reason.UNKNOWN
-    if former is WwnState.QUARANTINED:
-        return None if reason is Reason.ABANDONED else (WwnState.QUARANTINED, Reason.DESTROY)
-    if reason is Reason.LOST:
-        return WwnState.HELD, Reason.CREATE
-    return None if reason is Reason.CREATE else (WwnState.QUARANTINED, reason)
+        return _as(WwnState.QUARANTINED, Reason.UNKNOWN)
+    return None if former is None else former | {"since": now()}
 
 
 def _destroyed(connection: Connection, command_id: str) -> None:
@@ -113,7 +112,7 @@ def adopt(connection: Connection) -> None:
 
 
 def _as(state: WwnState, reason: Reason) -> dict[str, object]:
-    return {"state": state, "reason": reason, "since": now()}
+    return {"state": state, "reason": reason, "since": now(), "former": None}
 
 
 def is_taken(quarantine: timedelta, at: datetime) -> ColumnElement[bool]:
