@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
@@ -15,6 +15,8 @@ from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay import outbox
 from hwcensus_collector.relay.ends import abandon, cancel
+from hwcensus_collector.relay.results import ResultStep, record_results
+from hwcensus_collector.wwns.life import adopt
 from hwcensus_collector.wwns.pool import add_pool, remove_pool
 from tests.wire.relay_world import HOST, database
 from tests.wire.san_world import (
@@ -345,6 +347,47 @@ def test_a_name_that_was_not_free_goes_back_to_what_it_was(engine: Engine) -> No
     abandoned(engine, vport(WWPN))
     told(engine, order(engine, vport(WWPN), OTHER, force=True).id, "failed", host=OTHER, code="kernel-refused")
     assert row_of(engine, WWPN) == ("quarantined", "abandoned-again", HOST)
+
+
+@pytest.mark.parametrize("who, reason", [("the next order", "seen"), ("results", "create")])
+def test_names_are_locked_in_one_order_so_that_nobody_waits_for_who_waits_for_him(
+    postgresql_url: str, who: str, reason: str
+) -> None:
+    engine = database(postgresql_url)
+    names = [at(9), at(5), at(1)]
+    with writing(engine) as connection:
+        add_san_host(connection)
+        add_port(connection, "scsi_host5", PORT5)
+    late = [abandoned(engine, vport(wwpn)) for wwpn in names]
+    if who == "the next order":
+        for one in late:
+            told(engine, one, "failed", code="interrupted")
+        with writing(engine) as connection:
+            for wwpn in names:
+                add_port(connection, f"scsi_host{wwpn[-1]}", wwpn, most=None, used=None, parent_wwpn=PORT5)
+
+    def moves_them() -> None:
+        with writing(engine) as connection:
+            if who == "the next order":
+                adopt(connection)
+            else:
+                steps = [ResultStep(command=one, host=HOST, state="succeeded", at=now()) for one in late]
+                record_results(connection, steps)
+
+    def locked(connection: Connection, wwpn: str) -> None:
+        connection.execute(select(tables.wwn).where(tables.wwn.c.wwpn == wwpn).with_for_update(nowait=True)).one()
+
+    with ThreadPoolExecutor(1) as threads:
+        with writing(engine) as connection:
+            locked(connection, at(1))
+            moved = threads.submit(moves_them)
+            while not connection.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted")).first():
+                assert not moved.done(), "it waits for nobody"
+            locked(connection, at(5))
+            locked(connection, at(9))
+        moved.result()
+    assert [row_of(engine, wwpn) for wwpn in names] == [("held", reason, HOST)] * 3
+    engine.dispose()
 
 
 def test_a_name_that_another_host_took_by_force_and_did_not_make_is_again_whose_it_was(engine: Engine) -> None:

@@ -15,7 +15,7 @@ from hwcensus.event import Produced
 from hwcensus_collector import tables
 from hwcensus_collector.relay.lifecycle import SUSPECT, TOLD, State, after_told
 from hwcensus_collector.relay.steps import Moved, Step, audit_refused, move, note
-from hwcensus_collector.wwns.life import follow
+from hwcensus_collector.wwns.life import follow, lock_all
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def record_results(connection: Connection, results: Sequence[ResultStep]) -> Non
     if not results:
         return
     known = _commands(connection, {result.command for result in results})
+    lock_all(connection, known)
     for result in results:
         command = known.get(result.command)
         # A resync is no row; what else is unknown came before this database was made.

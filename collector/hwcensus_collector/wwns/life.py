@@ -5,10 +5,11 @@ A free name has no row. How long a quarantine lasts is the settings', so it is w
 has no end but a late result or a person's word, for nobody knows whether the port was made.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from hwcensus.instant import now
 from hwcensus_collector.relay.lifecycle import ENDED, SUSPECT, State
@@ -108,7 +109,20 @@ def adopt(connection: Connection) -> None:
         .where(device.c.host == wwn.c.host, device.c.present.is_(True))
     )
     resting = and_(wwn.c.state == WwnState.QUARANTINED, wwn.c.reason.not_in(NO_END))
-    connection.execute(update(wwn).where(resting, shown.exists()).values(_as(WwnState.HELD, Reason.SEEN)))
+    ours = wwn.c.wwpn.in_(_lock(connection, and_(resting, shown.exists())))
+    connection.execute(update(wwn).where(ours).values(_as(WwnState.HELD, Reason.SEEN)))
+
+
+def lock_all(connection: Connection, commands: Collection[str]) -> None:
+    """Locks the names that these commands are about, before `follow` does one after the other."""
+    named = select(func.substr(command.c.identity, len(IDENTITY) + 1)).where(command.c.id.in_(commands))
+    _lock(connection, or_(wwn.c.command.in_(commands), wwn.c.wwpn.in_(named)))
+
+
+def _lock(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+    # In one order everywhere, so that two transactions do not wait for each other.
+    query = select(wwn.c.wwpn).where(which).order_by(wwn.c.wwpn).with_for_update()
+    return list(connection.execute(query).scalars())
 
 
 def _as(state: WwnState, reason: Reason) -> dict[str, object]:
