@@ -16,6 +16,7 @@ AGENT, COLLECTOR = hwcensus_agent.main.main, hwcensus_collector.main.main
         (AGENT, [], "hwcensus-agent: usage: the following arguments are required: VERB; see `hwcensus-agent --help`"),
         (AGENT, ["rnu"], "hwcensus-agent: usage: argument VERB: invalid choice: 'rnu'"),
         (AGENT, ["list", "--sys", "/x"], "hwcensus-agent: usage: unrecognized arguments: --sys /x"),
+        (AGENT, ["list", "--a\nb"], "hwcensus-agent: usage: unrecognized arguments: --a b; see"),
         (AGENT, ["policy", "check"], "hwcensus-agent: usage: one of the arguments FILE --destroy"),
         (COLLECTOR, [], "hwcensus-collector: usage: the following arguments are required: VERB"),
         (COLLECTOR, ["run", "--only", "web"], "hwcensus-collector: usage: argument --only: invalid choice: 'web'"),
