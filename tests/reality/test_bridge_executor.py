@@ -193,7 +193,7 @@ class Agent:
         self.connection.executescript(inbox.SCHEMA)
         self.answers: list[Answer] = []
         self.answered = asyncio.Event()
-        rule = Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*",))
+        rule = Rule(class_="bridge", actions=("create", "destroy"), names=("hwc*",), lowers=("i*", "v0", "lo"))
         self.commands = Commands(
             guard=Guard(host=HOST, keys={key_id(self.signer.public): self.signer.public}, knows_stream=STREAM.__eq__),
             policy=Policy(rules=(rule,), source="policy.toml"),

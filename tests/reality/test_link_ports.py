@@ -15,8 +15,9 @@ from hwcensus import document
 from hwcensus.command import Command, IssuedCommand
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
-from hwcensus_agent.commands.executors.executor import KernelRefused
+from hwcensus_agent.commands.executors.executor import KernelRefused, Subject
 from hwcensus_agent.commands.executors.kept import Before
+from hwcensus_agent.commands.executors.link import InterfaceUnknown
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
 from hwcensus_agent.rtnetlink import Link, LinkChange, LinkMonitor, NewLink, RouteSocket
 from hwcensus_agent.way import Broker, Way
@@ -89,6 +90,33 @@ def test_a_port_that_is_not_there_or_is_anothers_is_refused_by_name(tmp_path: Pa
     taken = answer_of(tmp_path, bridge("net_i0", command_id="c2"), executor)
     assert (taken.code, taken.text) == ("port-taken", "i0 is a port of br0 already")
     assert link("hwc0") is None
+
+
+@in_namespace
+def test_an_interface_that_the_policy_does_not_list_is_no_port(tmp_path: Path) -> None:
+    ip("add i0 type ifb")
+    ip("add nic.0 type ifb")
+    answer = answer_of(tmp_path, bridge("net_i0", "net_nic_0"), BridgeExecutor(WAY))
+    assert answer.code == "not-allowed"
+    assert answer.text is not None
+    assert answer.text.endswith("lets bridge create only names hwc* of ports i*, v0, lo, not hwc0 of i0, nic.0")
+    listed, unlisted = link("i0"), link("nic.0")
+    assert listed is not None
+    assert unlisted is not None
+    assert (link("hwc0"), listed.master, unlisted.master) == (None, None, None)
+
+
+@in_namespace
+def test_the_policy_is_asked_about_ports_and_what_is_below_by_the_kernels_names() -> None:
+    ip("add i.0 type ifb")
+    ip("add i1 type ifb")
+    bond = of(create(), "bond", "", "net_i_0", "net_i1")
+    assert BondExecutor(WAY).subject(bond) == Subject(name="hwc0", lowers=("i.0", "i1"))
+    vlan, executor = of(create(), "vlan", "<id>7</id><lower>net_i_0</lower>"), VlanExecutor(WAY)
+    assert executor.subject(vlan) == Subject(name="hwc0", lowers=("i.0",))
+    ip("del i.0")
+    with pytest.raises(InterfaceUnknown, match="there is no interface net_i_0 here"):
+        executor.subject(vlan)
 
 
 @in_namespace

@@ -15,6 +15,8 @@ from hwcensus.signature import Signer
 from tests.fixtures.process import program_environment
 
 BRIDGE = '<device><capability type="net"><interface>{}</interface><capability type="bridge"/></capability></device>'
+OF_LO = """<device><capability type="net"><interface>hwcpolicy0</interface><capability type="bridge"/>
+<state><port>net_lo</port></state></capability></device>"""
 VPORT = """<device><parent{}>scsi_host5</parent><capability type="scsi_host"><capability type="fc_host">
 <wwnn>20000000c9831b9e</wwnn><wwpn>5001438001234567</wwpn></capability></capability></device>"""
 POLICY = """
@@ -59,6 +61,17 @@ def test_what_is_allowed_is_told_by_which_rule_and_what_is_known_only_later(tmp_
     assert not Path("/sys/class/net/hwcpolicy0").exists()
 
 
+def test_what_a_bridge_would_be_made_of_is_asked_too(tmp_path: Path, policy: Path) -> None:
+    refused = check(tmp_path, "--force", "-", given=OF_LO)
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("hwcensus-agent: not-allowed: ")
+    assert "lets bridge create only names hwc*, lo of no ports, not hwcpolicy0 of lo" in refused.stderr
+    policy.write_text(f'{POLICY}ports = ["l?"]\n')
+    done = check(tmp_path, "--force", "-", given=OF_LO)  # lo may be the way to Kafka
+    assert done.returncode == 0, done.stderr
+    assert f"to create bridge hwcpolicy0 of lo, by {policy}: allow 1: names hwc*, lo of ports l?\n" in done.stdout
+
+
 def test_that_no_key_is_pinned_is_told(tmp_path: Path) -> None:
     assert "no-keys" in check(tmp_path, "-", given=BRIDGE.format("hwcpolicy0")).stdout
 
@@ -66,8 +79,9 @@ def test_that_no_key_is_pinned_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "given, code, said",
     [
-        (BRIDGE.format("br0"), "not-allowed", "names hwc*, lo, not br0"),
+        (BRIDGE.format("br0"), "not-allowed", "names hwc*, lo of no ports, not br0"),
         (BRIDGE.format("lo"), "name-taken", "lo"),
+        (OF_LO.replace("net_lo", "net_hwcnone0"), "interface-unknown", "net_hwcnone0"),
         (BRIDGE.format("hwc-that-is-far-too-long"), "name-too-long", "15"),
         ("<device/>", "no-capability", "capability"),
         ("<device", "not-xml", ""),

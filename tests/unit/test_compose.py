@@ -95,7 +95,7 @@ def test_the_policy_as_shipped_allows_nothing_and_its_examples_are_some(tmp_path
     assert tomllib.loads(text) == {}
     (tmp_path / "policy.toml").write_text(example)
     allowed = Policy.load(tmp_path / "policy.toml")
-    assert allowed.allows("create", "bridge", "hwc0") is None
+    assert allowed.allows("create", "bridge", "hwc0", lowers=["eth1"]) is None
     assert allowed.allows("create", "vport", "", parent="10000000c9831b9e", wwpn="5001438001234567") is None
     assert allowed.allows("detach", "pci", "0000:3b:00.1") is None
 

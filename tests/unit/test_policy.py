@@ -13,6 +13,8 @@ BRIDGES = '[[allow]]\nclass = "bridge"\nactions = ["create", "destroy"]\nnames =
 
 
 PARENT, WWPN = "10000000c9831b9e", "5001438001234567"
+PORTS = 'ports = ["eth1", "ens3f?"]\n'
+VLANS = '[[allow]]\nclass = "vlan"\nactions = ["create", "destroy"]\nnames = ["eth1.*"]\nlowers = ["eth1"]\n'
 VPORTS = '[[allow]]\nclass = "vport"\nactions = ["create", "destroy"]\n'
 
 
@@ -101,6 +103,59 @@ def test_what_is_not_known_of_a_vport_fits_no_limit(tmp_path: Path) -> None:
     assert limited.allows("destroy", "vport", "host7", parent=PARENT, wwpn=WWPN) is None
 
 
+@pytest.mark.parametrize("class_", ["bridge", "bond"])
+def test_a_rule_that_names_no_ports_lets_no_interface_be_taken(tmp_path: Path, class_: str) -> None:
+    allowed = policy(tmp_path, BRIDGES.replace("bridge", class_))
+    assert allowed.allows("create", class_, "hwc0") is None
+    refusal = allowed.allows("create", class_, "hwc0", lowers=["eth0"])
+    assert refusal is not None
+    assert refusal.code == "not-allowed"
+    assert f"lets {class_} create only names hwc*, lab-? of no ports, not hwc0 of eth0" in refusal.text
+
+
+@pytest.mark.parametrize(
+    "taken, allowed",
+    [
+        ([], True),
+        (["eth1"], True),
+        (["eth1", "ens3f0"], True),
+        (["eth1", "eth0"], False),
+        (["eth0", "eth1"], False),
+        (["eth10"], False),
+        (["ENS3F0"], False),
+    ],
+)
+def test_every_port_has_to_be_listed(tmp_path: Path, taken: list[str], allowed: bool) -> None:
+    refusal = policy(tmp_path, BRIDGES + PORTS).allows("create", "bridge", "hwc0", lowers=taken)
+    assert (refusal is None) == allowed
+    if refusal is not None:
+        assert f"of ports eth1, ens3f?, not hwc0 of {', '.join(taken)}" in refusal.text
+
+
+def test_name_and_ports_have_to_be_of_one_rule(tmp_path: Path) -> None:
+    of_another = BRIDGES.replace('"hwc*", "lab-?"', '"br*"') + PORTS
+    both = policy(tmp_path, BRIDGES + of_another)
+    assert both.allows("create", "bridge", "br0", lowers=["eth1"]) is None
+    assert both.allows("create", "bridge", "hwc0", lowers=["eth1"]) is not None
+
+
+def test_a_vlan_is_allowed_by_what_it_is_on_top_of(tmp_path: Path) -> None:
+    allowed = policy(tmp_path, VLANS)
+    assert allowed.allows("create", "vlan", "eth1.7", lowers=["eth1"]) is None
+    refusal = allowed.allows("create", "vlan", "eth1.7", lowers=["eth0"])
+    assert refusal is not None
+    assert "names eth1.* of lowers eth1, not eth1.7 of eth0" in refusal.text
+
+
+def test_what_an_interface_is_made_of_is_not_asked_of_its_destruction(tmp_path: Path) -> None:
+    assert policy(tmp_path, BRIDGES + PORTS).allows("destroy", "bridge", "hwc0") is None
+    refusal = policy(tmp_path, BRIDGES + PORTS).allows("destroy", "bridge", "br0")
+    assert refusal is not None
+    assert "ports" not in refusal.text
+    only_destroy = VLANS.replace('"create", ', "").replace('lowers = ["eth1"]\n', "")
+    assert policy(tmp_path, only_destroy).allows("destroy", "vlan", "eth1.7") is None
+
+
 def test_devices_are_detached_only_where_their_class_and_name_are_listed(tmp_path: Path) -> None:
     rules = '[[allow]]\nclass = "pci"\nactions = ["detach", "reattach"]\nnames = ["0000:3b:*"]\n'
     allowed = policy(tmp_path, rules)
@@ -151,6 +206,12 @@ def test_a_file_that_everybody_may_write_is_no_policy(tmp_path: Path) -> None:
         (BRIDGES.replace("destroy", "destory"), "did you mean destroy"),
         (BRIDGES.replace('["hwc*", "lab-?"]', '"hwc*"'), "names must be a list"),
         (BRIDGES.replace('["hwc*", "lab-?"]', "[]"), "names must be a list"),
+        (BRIDGES + PORTS.replace('["eth1", "ens3f?"]', "[]"), "ports must be a list"),
+        (BRIDGES + PORTS.replace("ports", "port"), "did you mean ports"),
+        (BRIDGES + PORTS.replace("ports", "lowers"), "bridge: 'lowers' is unknown"),
+        (VLANS.replace("lowers", "ports"), "vlan: 'ports' is unknown"),
+        (VLANS.replace('lowers = ["eth1"]\n', ""), "lowers must be a list"),
+        (BRIDGES.replace("bridge", "virt_functions").replace(', "destroy"', "") + PORTS, "'ports' is unknown"),
         ("[[allow]]\nclass = 1\n", "class must be a string"),
         ("allow = [1]\n", "must be a table"),
         ("[[allow]\n", "policy.toml"),

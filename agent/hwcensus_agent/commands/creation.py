@@ -39,7 +39,7 @@ class Creation:
     async def may_create(self, command: Command) -> tuple[Executor, str]:
         """Who makes it, and the mark of what is there before. Changes nothing. Raises HwcensusError."""
         executor = self._creator(command)
-        self.means.allow(CREATE, executor.creates, executor.subject(command))
+        self.means.allow(CREATE, executor.creates, await asyncio.to_thread(executor.subject, command))
         self.wishes.of(command, executor)
         self.means.check_parent(command)
         return executor, await asyncio.to_thread(executor.check, command)

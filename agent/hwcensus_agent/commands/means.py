@@ -49,7 +49,9 @@ class Means:
 
     def allow(self, action: str, class_: str, subject: Subject) -> None:
         """Raises Refused where the host's policy does not."""
-        refusal = self.policy.allows(action, class_, subject.name, parent=subject.parent, wwpn=subject.wwpn)
+        refusal = self.policy.allows(
+            action, class_, subject.name, parent=subject.parent, wwpn=subject.wwpn, lowers=subject.lowers
+        )
         if refusal is not None:
             raise Refused(refusal.text, code=refusal.code)
 

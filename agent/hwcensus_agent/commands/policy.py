@@ -8,7 +8,7 @@ Who sent a command is not asked here: see `guard.py`.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -29,9 +29,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "pci": (DETACH, REATTACH),
     "usb": (DETACH, REATTACH),
 }
+#: Class of what is made of other interfaces → the key that says of which; creation documents call them so too.
+LOWERS: Mapping[str, str] = {"bridge": "ports", "bond": "ports", "vlan": "lowers"}
 #: What a rule may say, of a vport and of the others.
 _BY_WWN, _BY_NAME = ("class", "actions", "parents", "wwpns"), ("class", "actions", "names")
-_KEYS = (*_BY_NAME, "parents", "wwpns")
+_KEYS = tuple(dict.fromkeys((*_BY_NAME, *_BY_WWN, *LOWERS.values())))
 #: WWNs have 16 digits; a pattern needs no more than a star between each two.
 _WWN_PATTERN = re.compile(r"[0-9a-f*?]{1,33}")
 
@@ -46,9 +48,10 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """One `[[allow]]`: these actions on devices of this class with such names, under such parents, with such WWPNs.
+    """One `[[allow]]`: these actions on devices of this class with such names, under such parents, with such WWPNs,
+    made of such interfaces.
 
-    `names`, `parents` and `wwpns` are shell patterns; each has to fit.
+    All are shell patterns, and each has to fit. Without `lowers` no interface may be taken.
     """
 
     class_: str
@@ -56,16 +59,23 @@ class Rule:
     names: tuple[str, ...] = ("*",)
     parents: tuple[str, ...] = ("*",)
     wwpns: tuple[str, ...] = ("*",)
+    lowers: tuple[str, ...] = ()
     where: str = "the default"
 
-    def fits(self, name: str, parent: str | None, wwpn: str | None) -> bool:
-        asked = ((name, self.names), (parent or "", self.parents), (wwpn or "", self.wwpns))
+    def fits(self, name: str, parent: str | None, wwpn: str | None, lowers: Collection[str]) -> bool:
+        asked = [(name, self.names), (parent or "", self.parents), (wwpn or "", self.wwpns)]
+        asked += [(lower, self.lowers) for lower in lowers]
         return all(any(fnmatchcase(text, pattern) for pattern in patterns) for text, patterns in asked)
 
-    def __str__(self) -> str:
-        if self.class_ != VPORT:
-            return f"names {', '.join(self.names)}"
-        return f"WWPNs {', '.join(self.wwpns)} under parents {', '.join(self.parents)}"
+    def limits(self, action: str) -> str:
+        """What has to fit for this action, for people."""
+        if self.class_ == VPORT:
+            return f"WWPNs {', '.join(self.wwpns)} under parents {', '.join(self.parents)}"
+        names = f"names {', '.join(self.names)}"
+        if action != CREATE or self.class_ not in LOWERS:
+            return names
+        key = LOWERS[self.class_]
+        return f"{names} of {key} {', '.join(self.lowers)}" if self.lowers else f"{names} of no {key}"
 
 
 #: What holds where there is no file: no executor makes a vport under a parent that does not report `max_npiv_vports`.
@@ -105,25 +115,40 @@ class Policy:
         return cls(rules=tuple(_rule(rule, f"{path}: allow {n}") for n, rule in enumerate(rules, 1)), source=str(path))
 
     def allows(
-        self, action: str, class_: str, name: str, *, parent: str | None = None, wwpn: str | None = None
+        self,
+        action: str,
+        class_: str,
+        name: str,
+        *,
+        parent: str | None = None,
+        wwpn: str | None = None,
+        lowers: Collection[str] = (),
     ) -> Refusal | None:
-        """None where a rule allows it, else what is missing. `parent` is a WWPN too; of a vport both are 16 digits."""
-        if self.rule(action, class_, name, parent=parent, wwpn=wwpn) is not None:
+        """None where a rule allows it, else what is missing. `parent` is a WWPN too; of a vport both are 16 digits.
+        `lowers` are the interfaces that it is to be made of."""
+        if self.rule(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers) is not None:
             return None
         fitting = list(self._about(action, class_))
         if fitting:
-            asked = name if class_ != VPORT else f"{wwpn or '(none)'} under {parent or '(none)'}"
-            only = "; ".join(str(rule) for rule in fitting)
+            asked = f"{wwpn or '(none)'} under {parent or '(none)'}" if class_ == VPORT else made_of(name, lowers)
+            only = "; ".join(rule.limits(action) for rule in fitting)
             text = f"this host's policy ({self.source}) lets {class_} {action} only {only}, not {asked}"
         else:
             text = f'this host\'s policy ({self.source}) has no [[allow]] with class = "{class_}" and action "{action}"'
         return Refusal(code="not-allowed", text=text)
 
     def rule(
-        self, action: str, class_: str, name: str, *, parent: str | None = None, wwpn: str | None = None
+        self,
+        action: str,
+        class_: str,
+        name: str,
+        *,
+        parent: str | None = None,
+        wwpn: str | None = None,
+        lowers: Collection[str] = (),
     ) -> Rule | None:
         """The first that allows it."""
-        return next((rule for rule in self._about(action, class_) if rule.fits(name, parent, wwpn)), None)
+        return next((rule for rule in self._about(action, class_) if rule.fits(name, parent, wwpn, lowers)), None)
 
     def creatable(self) -> tuple[str, ...]:
         """The classes of which something may be created: what `hello` says."""
@@ -143,11 +168,25 @@ def _rule(table: object, where: str) -> Rule:
     _known([class_], ACTIONS, f"{where}: class")
     actions = _strings(table, "actions", where)
     _known(actions, ACTIONS[class_], f"{where}: actions of {class_}")
-    _known(table, _BY_WWN if class_ == VPORT else _BY_NAME, f"{where}: {class_}")
+    by_name = (*_BY_NAME, LOWERS[class_]) if class_ in LOWERS else _BY_NAME
+    _known(table, _BY_WWN if class_ == VPORT else by_name, f"{where}: {class_}")
     if class_ == VPORT:
         parents, wwpns = (_wwns(table, key, where) for key in ("parents", "wwpns"))
         return Rule(class_=class_, actions=actions, parents=parents, wwpns=wwpns, where=where)
-    return Rule(class_=class_, actions=actions, names=_strings(table, "names", where), where=where)
+    names, lowers = _strings(table, "names", where), _lowers(table, class_, actions, where)
+    return Rule(class_=class_, actions=actions, names=names, lowers=lowers, where=where)
+
+
+def _lowers(table: dict[str, object], class_: str, actions: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """None where the key is not given; a VLAN is always on top of one, so that its rule would allow nothing."""
+    key = LOWERS.get(class_, "")
+    is_needed = class_ == "vlan" and CREATE in actions
+    return _strings(table, key, where) if key in table or is_needed else ()
+
+
+def made_of(name: str, lowers: Collection[str]) -> str:
+    """For people: an interface, and the others that it is to be made of."""
+    return f"{name} of {', '.join(lowers)}" if lowers else name
 
 
 def _wwns(table: dict[str, object], key: str, where: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from hwcensus_agent.commands.creation import Creation
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
-from hwcensus_agent.commands.policy import VPORT, Policy, Refusal
+from hwcensus_agent.commands.policy import VPORT, Policy, Refusal, made_of
 from hwcensus_agent.commands.runner import PATIENCE_S
 from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
@@ -82,13 +82,20 @@ class Explained(Policy):
     told: list[str] = field(default_factory=list)
 
     def allows(
-        self, action: str, class_: str, name: str, *, parent: str | None = None, wwpn: str | None = None
+        self,
+        action: str,
+        class_: str,
+        name: str,
+        *,
+        parent: str | None = None,
+        wwpn: str | None = None,
+        lowers: Collection[str] = (),
     ) -> Refusal | None:
-        rule = self.rule(action, class_, name, parent=parent, wwpn=wwpn)
+        rule = self.rule(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers)
         if rule is not None:
-            asked = name if class_ != VPORT else f"{wwpn} under {parent}"
-            self.told.append(f"to {action} {class_} {asked}, by {rule.where}: {rule}")
-        return super().allows(action, class_, name, parent=parent, wwpn=wwpn)
+            asked = f"{wwpn} under {parent}" if class_ == VPORT else made_of(name, lowers)
+            self.told.append(f"to {action} {class_} {asked}, by {rule.where}: {rule.limits(action)}")
+        return super().allows(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers)
 
 
 class OneLook:

@@ -57,12 +57,13 @@ _NEEDS_ROOT = "; the agent runs without root: run it as root on hosts where it s
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What the host's policy is asked about: the kernel's name of a device; of a virtual port its WWPN and its
-    adapter's, since the kernel deals its name."""
+    """What the host's policy is asked about: the kernel's name of a device, and of the interfaces that it is to be made
+    of; of a virtual port its WWPN and its adapter's, since the kernel deals its name."""
 
     name: str
     parent: str | None = None
     wwpn: str | None = None
+    lowers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +80,7 @@ class Executor(Protocol):
     creates: str
 
     def subject(self, command: Command) -> Subject:
-        """What a creation document asks for."""
+        """What a creation document asks for. Raises Refused where that names something that is not here."""
 
     def check(self, command: Command) -> str:
         """Looks whether a creation can be tried. Changes nothing.

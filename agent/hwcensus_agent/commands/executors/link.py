@@ -52,8 +52,15 @@ class LinkExecutor:
         """What is asked of the kernel, given the links there are. Raises InterfaceUnknown."""
         return NewLink(name=_name(command), kind=self.creates, group=group_of(command.id))
 
+    def lowers(self, command: Command, links: Sequence[Link]) -> list[Link]:
+        """The interfaces that it is to be made of. Raises InterfaceUnknown."""
+        return _ports(command, links)
+
     def subject(self, command: Command) -> Subject:
-        return Subject(name=_name(command))
+        """Raises InterfaceUnknown."""
+        with _asking() as route:
+            links = route.dump_links()
+        return Subject(name=_name(command), lowers=tuple(link.name for link in self.lowers(command, links)))
 
     def check(self, command: Command) -> str:
         with _asking() as route:

@@ -23,11 +23,15 @@ class VlanExecutor(LinkExecutor):
 
     creates = "vlan"
 
+    def lowers(self, command: Command, links: Sequence[Link]) -> list[Link]:
+        assert command.device is not None, "the schema gives every create a device"
+        return [find_interface(links, chosen(command.device, self.creates)["lower"])]
+
     def new_link(self, command: Command, links: Sequence[Link]) -> NewLink:
         """Raises InterfaceUnknown, VlanTaken."""
         assert command.device is not None, "the schema gives every create a device"
         said = chosen(command.device, self.creates)
-        lower = find_interface(links, said["lower"])
+        (lower,) = self.lowers(command, links)
         id_, protocol = int(said["id"]), said.get("protocol", DEFAULT_PROTOCOL)
         here = (link for link in links if link.kind == self.creates and not link.lower_is_foreign)
         for link in here:
