@@ -1,15 +1,18 @@
 """The agent's reader of commands against real Kafka and the embedded broker."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from hwcensus.broker import EmbeddedBroker
 from hwcensus.kafka import KafkaSettings, producer_arguments
 from hwcensus_agent.commands.reader import EMBEDDED_FETCH_WAIT_MS, FETCH_WAIT_MS, CommandReader
 from tests.fixtures.kafka import Kafka, Topics
+from tests.fixtures.spoilt import NAME, SPOILT, Spoil, spoiling
 
 LIMIT = 40.0
 PARTITION = 1
@@ -137,3 +140,23 @@ async def test_a_record_with_a_null_header_is_read_like_one_without_it(
     async with reading(settings, heard):
         await heard.until(b"1")
     assert heard.headers == [{"host": b"h"}]
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT.keys())
+async def test_what_cannot_be_decoded_is_passed_over_once_and_all_else_is_read(
+    embedded: EmbeddedBroker, caplog: pytest.LogCaptureFixture, spoil: Spoil
+) -> None:
+    settings, heard = KafkaSettings(bootstrap_servers=(embedded.address,), compression="none"), Heard()
+    await write(settings, b"1", b"2")
+    with spoiling(spoil):
+        async with AIOKafkaProducer(**producer_arguments(settings, "test")) as producer:
+            await producer.send_and_wait(settings.commands_topic, b"x", partition=PARTITION, headers=[(NAME, b"h")])
+    await write(settings, b"3")
+    async with reading(settings, heard, EMBEDDED_FETCH_WAIT_MS):
+        await heard.until(b"3")
+        await write(settings, b"4")
+        await heard.until(b"4")
+    assert heard.values == [b"1", b"2", b"3", b"4"]
+    assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == [
+        "refused a command: it cannot be decoded"
+    ]

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedVersio
 
 from hwcensus.instant import now
 from hwcensus.kafka import KafkaSettings, consumer_arguments
+from hwcensus.undecodable import Undecodable
 
 logger = logging.getLogger(__name__)
 
@@ -87,17 +88,31 @@ class CommandReader:
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             try:
-                records = (await consumer.getmany(timeout_ms=POLL_MS)).get(self._place, [])
+                # One by one: of several aiokafka drops those before one that it cannot decode.
+                records = (await consumer.getmany(timeout_ms=POLL_MS, max_records=1)).get(self._place, [])
             except OffsetOutOfRangeError:
                 logger.warning("the commands topic was made anew; read from its beginning")
                 self._fresh_from = await self._beginning(consumer)
                 consumer.seek(self._place, self._fresh_from)
+                continue
+            # Decoding raises what it likes; whatever is not from there goes on.
+            except Exception as error:
+                found = Undecodable.of(error)
+                if found is None:
+                    raise
+                self._pass_over(consumer, found)
                 continue
             for record in records:
                 if record.value is not None:
                     # Kafka's headers may be null: ours never are.
                     headers = {name: value for name, value in record.headers if value is not None}
                     self._receive(record.value, headers, fresh=self._is_fresh(record.offset))
+
+    def _pass_over(self, consumer: AIOKafkaConsumer, found: Undecodable) -> None:
+        after = found.after(consumer.highwater(self._place))
+        facts = {"partition": found.partition, "from": found.offset, "until": after, "why": found.why}
+        logger.warning("refused a command: it cannot be decoded", extra=facts)
+        consumer.seek(self._place, after)
 
     def _is_fresh(self, offset: int) -> bool:
         fresh = self._fresh_from is not None and offset >= self._fresh_from
