@@ -113,7 +113,10 @@ def test_a_unit_starts_the_installed_program_and_confines_it(program: str) -> No
     if program == "agent":
         assert "ProtectKernelTunables" not in service  # it makes /sys read only, where vports are made
         assert "ProtectProc" not in service  # it would hide who has a disk open, and so
-        assert {"CAP_NET_ADMIN", "CAP_SYS_PTRACE"} == set(service["CapabilityBoundingSet"].split())
+        # That they are enough: tests/reality/test_capabilities.py.
+        assert {"CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"} == set(
+            service["CapabilityBoundingSet"].split()
+        )
         assert service["DeviceAllow"] == "block-* r"
         assert service["Type"] == "notify"
         assert int(service["WatchdogSec"]) == 60
