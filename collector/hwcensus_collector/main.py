@@ -143,9 +143,11 @@ async def _run_parts(parts: Sequence[str], settings: CollectorSettings, engine: 
 def _parts(
     parts: Sequence[str], settings: CollectorSettings, engine: Engine, stop: asyncio.Event
 ) -> list[Coroutine[None, None, None]]:
+    from hwcensus_collector.api.followers import Followers
     from hwcensus_collector.ingest.run import Ingest, calm_collector
 
-    ingest = Ingest(settings, engine)
+    followers = Followers()
+    ingest = Ingest(settings, engine, followers.tell)
     ordered = asyncio.Event()
     wake = partial(asyncio.get_running_loop().call_soon_threadsafe, ordered.set)
     coroutines: list[Coroutine[None, None, None]] = []
@@ -159,7 +161,7 @@ def _parts(
     if "api" in parts:
         from hwcensus_collector.api.serve import serve
 
-        coroutines.append(serve(settings, engine, stop, lag=ingest.lag, wrote=wake))
+        coroutines.append(serve(settings, engine, stop, lag=ingest.lag, wrote=wake, followers=followers))
     return coroutines
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -202,6 +203,17 @@ def test_creating_is_answered_with_where_to_follow_it(http: httpx.Client) -> Non
     taken_back = http.post(f"{answer.headers['location']}/cancel").json()
     assert (taken_back["state"], taken_back["steps"][-1]["by"]) == ("cancelled", "local")
     assert http.post(f"{answer.headers['location']}/cancel").status_code == 409
+
+
+def test_a_command_is_waited_for_until_its_next_step(http: httpx.Client) -> None:
+    where = http.delete("/v1/hosts/web17/devices/net_hwc0").headers["location"]
+    nothing_new = http.get(f"{where}?after=1&wait=0.01").json()
+    assert len(nothing_new["steps"]) == 1
+    with ThreadPoolExecutor() as beside:
+        waiting = beside.submit(http.get, f"{where}?after=1&wait=30")
+        http.post(f"{where}/cancel")
+        assert [step["state"] for step in waiting.result().json()["steps"]] == ["queued", "cancelled"]
+    assert http.get(f"{where}?after=2&wait=30").json()["state"] == "cancelled"  # it has ended: nothing more comes
 
 
 def test_destroying_is_answered_with_where_to_follow_it(http: httpx.Client) -> None:

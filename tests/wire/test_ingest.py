@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from hwcensus.broker import EmbeddedBroker
-from hwcensus.event import Event
+from hwcensus.event import Event, Result
 from hwcensus.kafka import KafkaSettings
 from hwcensus_collector import database, tables
 from hwcensus_collector.ingest.run import Ingest
@@ -95,9 +95,11 @@ def settings_for(wire: Wire, engine: sql.Engine, **ingest: Any) -> CollectorSett
 
 
 @contextmanager
-def running(settings: CollectorSettings, engine: sql.Engine) -> Iterator[Ingest]:
+def running(
+    settings: CollectorSettings, engine: sql.Engine, on_results: Callable[[Iterable[str]], object] = lambda _: None
+) -> Iterator[Ingest]:
     """Ingest at work in a thread with a loop of its own; stopped in order at the end."""
-    ingest = Ingest(settings, engine)
+    ingest = Ingest(settings, engine, on_results)
     stop = asyncio.Event()
     loops: list[asyncio.AbstractEventLoop] = []
     failed: list[BaseException] = []
@@ -168,6 +170,18 @@ def test_what_agents_write_is_in_sql(wire: Wire, engine: sql.Engine) -> None:
     assert all(abs(at - before) < timedelta(minutes=5) for at in recorded), "by the broker's clock, not the agent's"
     assert wire.committed(1, settings.kafka.group) == 5
     assert list(check(engine)) == []
+
+
+def test_who_follows_a_command_is_told_when_its_result_is_stored(wire: Wire, engine: sql.Engine) -> None:
+    host, told = SimulatedHost(), list[tuple[str, int | None]]()
+
+    def tell(commands: Iterable[str]) -> None:
+        told.extend((command, seq_of(engine, host)) for command in commands)
+
+    with running(settings_for(wire, engine), engine, tell):
+        wire.tell(host.hello(), host.add(Nic(0)), Result(**host.stamp(), command="c1", state="accepted"))
+        wait_until(lambda: bool(told), "the follower is told")
+    assert told == [("c1", 3)]
 
 
 def test_it_goes_on_where_it_stopped(wire: Wire, engine: sql.Engine) -> None:

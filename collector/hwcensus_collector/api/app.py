@@ -19,6 +19,7 @@ from hwcensus_collector.api import (
     wwns,
 )
 from hwcensus_collector.api.context import ApiContext, only_known_parameters
+from hwcensus_collector.api.followers import Followers
 from hwcensus_collector.api.guard import LoopbackGuard
 from hwcensus_collector.api.pulse import FeedPulse
 from hwcensus_collector.inventory.status import Patience
@@ -39,9 +40,10 @@ def create_app(
     *,
     lag: Callable[[], Mapping[int, int] | None] = lambda: None,
     wrote: Callable[[], object] = lambda: None,
+    followers: Followers | None = None,
 ) -> FastAPI:
-    """The application. `lag` gives the records that wait in Kafka by partition, where this process reads them; `wrote`
-    is called, in any thread, after a request has written: there may be an order."""
+    """The application. `lag` gives the records that wait in Kafka by partition, where this process reads them, which
+    tells `followers` then; `wrote` is called, in any thread, after a request has written: there may be an order."""
     app = FastAPI(
         title="hwcensus",
         description="A live, versioned census of every hardware device in a data centre.",
@@ -59,6 +61,7 @@ def create_app(
             offline_after=timedelta(seconds=settings.liveness.offline_after),
         ),
         pulse=FeedPulse(engine),
+        followers=followers or Followers(),
         lag=lag,
         wrote=wrote,
     )

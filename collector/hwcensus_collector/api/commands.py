@@ -1,17 +1,24 @@
 """/v1/commands: what was ordered, what became of it, and ending what will not end by itself."""
 
+import asyncio
+import time
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from hwcensus_collector.api.answer import List, answer, answer_list
-from hwcensus_collector.api.context import Actor, Context, PageWindow
+from hwcensus_collector.api.context import Actor, ApiContext, Context, PageWindow
 from hwcensus_collector.inventory.commands import Command, CommandFilter, find_command, list_commands
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay import ends
 
 router = APIRouter(prefix="/v1/commands", tags=["commands"])
+
+#: Seconds between two looks at a command that is waited for: its steps may come from the relay or another process.
+LOOK_EVERY = 0.25
 
 Reason = Annotated[str | None, Query(description="why, for the record", max_length=500)]
 
@@ -35,10 +42,29 @@ def commands(
 
 
 @router.get("/{command}", response_model=Command)
-def command(*, context: Context, command: str) -> Response:
+async def command(
+    *,
+    context: Context,
+    command: str,
+    after: Annotated[int, Query(description="steps that are known: answered when there are more", ge=0)] = 0,
+    wait: Annotated[float, Query(description="seconds to wait for them, unless it has ended", ge=0, le=30)] = 0,
+) -> Response:
     """One command with the steps of its life."""
+    until = time.monotonic() + wait
+    while True:
+        moved = context.followers.of(command)
+        found = await run_in_threadpool(_find, context, command)
+        left = until - time.monotonic()
+        if left <= 0 or found.ended or len(found.steps) > after or context.followers.closed:
+            return answer(found)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(left, LOOK_EVERY)):
+                await moved.wait()
+
+
+def _find(context: ApiContext, command: str) -> Command:
     with context.reading() as connection:
-        return answer(find_command(connection, command))
+        return find_command(connection, command)
 
 
 @router.post("/{command}/cancel", response_model=Command)

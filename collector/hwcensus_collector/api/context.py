@@ -1,4 +1,4 @@
-"""What every request works with: the database, how long a host may be silent, and the pulse of the feed."""
+"""What every request works with: the database, how long a host may be silent, and what wakes those that wait."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from sqlalchemy import Connection, Engine
 
+from hwcensus_collector.api.followers import Followers
 from hwcensus_collector.api.pulse import FeedPulse
 from hwcensus_collector.database import writing
 from hwcensus_collector.inventory.cursor import DEFAULT_LIMIT, Window
@@ -25,6 +26,7 @@ class ApiContext:
     settings: CollectorSettings
     patience: Patience
     pulse: FeedPulse
+    followers: Followers
     #: Records that wait in Kafka, by partition, where this process knows.
     lag: Callable[[], Mapping[int, int] | None] = lambda: None
     #: Told, in any thread, that a request has written.

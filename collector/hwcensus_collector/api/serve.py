@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from hwcensus.errors import ConfigError
 from hwcensus_collector.api.app import create_app
+from hwcensus_collector.api.followers import Followers
 from hwcensus_collector.api.guard import is_loopback
 from hwcensus_collector.api.protocol import ProblemProtocol
 from hwcensus_collector.settings import CollectorSettings
@@ -65,11 +66,12 @@ async def serve(
     *,
     lag: Callable[[], Mapping[int, int] | None] = lambda: None,
     wrote: Callable[[], object] = lambda: None,
+    followers: Followers | None = None,
     ready: Callable[[str], object] = bool,
 ) -> None:
     """Serves until `stop`; `ready` and the log are told the URL once it listens. Raises ConfigError as `bind` does."""
     with bind(settings.api.listen) as listener:
-        app = create_app(engine, settings, lag=lag, wrote=wrote)
+        app = create_app(engine, settings, lag=lag, wrote=wrote, followers=followers)
         config = uvicorn.Config(
             app,
             http=ProblemProtocol,
@@ -89,6 +91,7 @@ async def serve(
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        app.state.context.followers.close()
         await app.state.context.pulse.close()
         server.should_exit = True
         await serving

@@ -7,7 +7,7 @@ asked anew where to go on. Rules and rows are not here: `fold.py`, `store/`.
 import asyncio
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from hwcensus.event import Hello
+from hwcensus.event import Hello, Result
 from hwcensus.instant import now
 from hwcensus_collector.ingest.fold import lose
 from hwcensus_collector.ingest.form import Forms
@@ -52,8 +52,14 @@ def calm_collector() -> None:
 class Ingest:
     """One ingest process's work on the events topic."""
 
-    def __init__(self, settings: CollectorSettings, engine: Engine) -> None:
-        self._settings, self._engine = settings, engine
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        engine: Engine,
+        on_results: Callable[[Iterable[str]], object] = lambda _: None,
+    ) -> None:
+        """`on_results` is told, in the loop's thread, of which commands results were stored."""
+        self._settings, self._engine, self._on_results = settings, engine, on_results
         self.intake = Intake(
             engine,
             offline_after=settings.liveness.offline_after,
@@ -148,6 +154,7 @@ class Ingest:
             source.begin_anew()
             return
         self._say_back()
+        self._on_results(_answered(parcel.entries))
         await source.commit()
 
     async def _find_early(self, source: Source, entries: Sequence[Entry], early: dict[int, int]) -> None:
@@ -197,6 +204,12 @@ class Ingest:
         if self._trouble:
             self._trouble = False
             log.info("events are folded again")
+
+
+def _answered(entries: Sequence[Entry]) -> Iterator[str]:
+    """The commands that these tell of."""
+    events = (entry.record.event for entry in entries if entry.record is not None)
+    return (event.command for event in events if isinstance(event, Result))
 
 
 def recorded_at(message: ConsumerRecord) -> datetime:

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Self
 from urllib.parse import quote
 
-from hwcensus.client.command import FIRST_LOOK, SLOWEST_LOOK
 from hwcensus.client.members import Members, Told
 from hwcensus.client.transport import Transport
 
 PATH = "/v1/batches"
+#: Seconds between two looks while waiting: at first, and at most.
+FIRST_LOOK, SLOWEST_LOOK = 0.05, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

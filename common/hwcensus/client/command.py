@@ -13,8 +13,8 @@ from hwcensus.errors import Unreachable
 
 #: After these nothing more comes.
 ENDED = ("succeeded", "failed", "expired", "cancelled", "abandoned")
-#: Seconds between two looks while waiting: at first, and at most.
-FIRST_LOOK, SLOWEST_LOOK = 0.05, 1.0
+#: Seconds that one question waits for the next step: how late a deadline is noticed.
+HOLD = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,22 +110,25 @@ class Command:
 
         Raises Unreachable (`overdue`) when `timeout` seconds are over, or by default the deadline of the command is.
         """
-        pause, told, current = FIRST_LOOK, 0, self
-        limit = None if timeout is None else time.monotonic() + timeout
+        told, limit = 0, None if timeout is None else time.monotonic() + timeout
         while True:
-            current = current.refresh()
+            hold = HOLD if limit is None else min(HOLD, max(0.0, limit - time.monotonic()))
+            current = self._after(told, hold)
             for step in current.steps[told:]:
                 seen(step)
             told = len(current.steps)
             if current.ended:
                 return current
-            if time.monotonic() > limit if limit is not None else current.overdue:
+            if time.monotonic() >= limit if limit is not None else current.overdue:
                 raise Unreachable(
                     f"command {self.id} is still {current.state}; `hwcensus command watch {self.id}` goes on waiting",
                     code="overdue",
                 )
-            time.sleep(pause)
-            pause = min(pause * 1.5, SLOWEST_LOOK)
+
+    def _after(self, steps: int, hold: float) -> "Command":
+        """The command once it has more than so many steps or has ended, at the latest after `hold` seconds."""
+        query = {"after": str(steps), "wait": f"{hold:.3f}"}
+        return Command.read(self._transport.get(path_of(self.id), query), self._transport)
 
 
 def path_of(id_: str) -> str:
