@@ -119,11 +119,21 @@ def fc_ports(sysroot: str) -> Iterator[FcPort]:
 def fc_port(sysroot: str, host: str) -> FcPort | None:
     """The one of a SCSI host; None where that is none, or gone. Raises Unreadable."""
     home = f"{sysroot}/class/fc_host/{host}"
-    folder = os.path.realpath(f"{home}/device")
-    if os.path.basename(folder) != host or not os.path.isdir(home):  # noqa: PTH112, PTH119
+    folder = _device(home)
+    if os.path.basename(folder) != host:  # noqa: PTH119
         return None
     wwpn, wwnn = _wwn(f"{home}/port_name"), _wwn(f"{home}/node_name")
     return FcPort(sysroot=sysroot, host=host, folder=folder, wwpn=wwpn, wwnn=wwnn)
+
+
+def _device(home: str) -> str:
+    """The folder of the device that a class's folder is of, without links."""
+    try:
+        link = os.readlink(home)  # noqa: PTH115
+    except OSError:  # kernels before 2.6.25, whose classes have folders of their own
+        return os.path.realpath(f"{home}/device")
+    # One step, where following `device` looks at every folder on the way: `…/host5` of `…/host5/fc_host/host5`.
+    return os.path.normpath(f"{os.path.dirname(home)}/{link}/../..")  # noqa: PTH120
 
 
 def _wwn(path: str) -> str | None:
