@@ -145,6 +145,7 @@ class Commands:
             self._on_resync(command)
 
     def _accept(self, command: IssuedCommand, value: bytes, *, fresh: bool) -> None:
+        self._woken.set()  # before the publisher is, so that the command begins while it tells of it
         with self._transaction() as connection:
             if not inbox.take(connection, command.id, value, now()):
                 text = (
@@ -154,7 +155,6 @@ class Commands:
                     self._repeated(connection, Answer(command=command.id, state=FAILED, code="replayed", text=text))
                 return
             self._report(Answer(command=command.id, state=ACCEPTED))
-        self._woken.set()
 
     def _repeated(self, connection: sqlite3.Connection, answer: Answer) -> None:
         """Tells, once, of what claims the id of a command that has ended: its end stays as it was told."""
