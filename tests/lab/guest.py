@@ -102,7 +102,8 @@ def _qemu(image: Image, folder: Path, shares: dict[str, Path], hardware: Sequenc
     words = [
         *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-uuid", "1ab01ab0-0000-4000-8000-000000000001"),
-        *("-M", "q35,vmport=off,sata=off", "-accel", "tcg,thread=multi,tb-size=128"),
+        # With QEMU's own room for translated code: 128 MiB were full every few seconds, and all was translated again.
+        *("-M", "q35,vmport=off,sata=off", "-accel", "tcg,thread=multi"),
         # The plainest processor with what Debian's binaries may want: few modules load for it at coldplug.
         *("-cpu", "Nehalem", "-smp", "2", "-m", "1024"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initramfs), "-append", KERNEL_OPTIONS),
