@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from hwcensus_collector import database, tables
 from hwcensus_collector.ingest.run import Ingest
 from hwcensus_collector.settings import CollectorSettings, DatabaseSettings, IngestSettings
 from hwcensus_collector.store.check import check
+from tests.fixtures import raw_batch
 from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import wait_until
 from tests.fixtures.process import Process, program_environment
@@ -307,6 +309,46 @@ def test_bad_input_becomes_dead_letters_and_the_partition_goes_on(wire: Wire, en
     )  # fmt: skip
     assert letter.headers["seq"] == "2"
     assert list(check(engine)) == []
+
+
+def test_records_that_kafkas_client_cannot_decode_are_dead_letters_and_nothing_beside_them_is_lost(
+    embedded: EmbeddedBroker, database_url: str
+) -> None:
+    engine = database.open_engine(database_url)
+    database.upgrade(engine)
+    topic = f"events-{uuid.uuid4().hex[:12]}"
+    wire, host, other = Wire(embedded.address, topic), SimulatedHost(), SimulatedHost()
+    settings = settings_for(wire, engine, static=True)
+
+    def write(data: bytes) -> None:
+        asyncio.run(raw_batch.produce(embedded.address, topic, data))
+
+    with running(settings, engine) as ingest:
+        wire.tell(host.hello())
+        wait_for(engine, host)
+        before, named, after = host.add(Nic(0)), host.add(Nic(1)), host.add(Nic(2))
+        bad = [*named.headers(), (raw_batch.BAD_NAME, b"x")]
+        write(raw_batch.batch((before.to_bytes(), before.headers()), (named.to_bytes(), bad),
+                              (after.to_bytes(), after.headers())))  # fmt: skip
+        wire.tell(other.hello(), other.add(Nic(0)), partition=1)
+        wait_for(engine, host)
+        wait_for(engine, other)
+        assert "seq-gap" not in ingest.intake.counts, "its other headers keep its place"
+        (letter,) = letters(engine)
+        assert (letter.code, letter.host, letter.offset) == ("undecodable", host.host, 2)
+        assert (letter.value, "not-utf-\\xff" in letter.headers) == (named.to_bytes(), True)
+        unknown = raw_batch.with_codec(raw_batch.batch((b"a", []), (b"b", [])), 7)
+        write(unknown)
+        wait_until(lambda: len(letters(engine)) == 2, "a batch that cannot be read is a dead letter")
+        assert letters(engine)[1].offset == 5
+    # The last record that is folded is looked at again, to see whether it is still the same topic.
+    with running(settings, engine) as again:
+        wire.tell(host.change_facts(0, "igb"))
+        wait_for(engine, host)
+        assert not again.intake.counts["another-topic"]
+        assert not again.intake.counts["dead-letter:undecodable"]
+    assert len(letters(engine)) == 2
+    engine.dispose()
 
 
 def test_records_that_contradict_their_headers_have_no_place(wire: Wire, engine: sql.Engine) -> None:

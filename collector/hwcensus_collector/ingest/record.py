@@ -16,6 +16,7 @@ from hwcensus.document import Document, Survey
 from hwcensus.envelope import FORMAT
 from hwcensus.errors import HwcensusError, InvalidDocument
 from hwcensus.event import Event, Told, check_events, event_of
+from hwcensus_collector.ingest.spoiled import Spoiled
 
 #: Our own five, and the sender's signature and key id; the rest is room for what may come.
 MAX_HEADERS = 16
@@ -111,6 +112,8 @@ def read(message: Message, checked: Checked, at: datetime) -> tuple[Record | Non
     """What a message is, got at that time: a record; or a dead letter, with the record that stands in its place where
     headers tell it."""
     try:
+        if isinstance(message, Spoiled):
+            raise InvalidDocument(message.why, code="undecodable")
         if len(message.headers) > MAX_HEADERS:
             raise InvalidDocument(
                 f"{len(message.headers)} headers, at most {MAX_HEADERS} are read", code="too-many-headers"

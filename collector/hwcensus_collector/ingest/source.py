@@ -9,11 +9,18 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import (
+    CorruptRecordException,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from hwcensus.kafka import consumer_arguments
 from hwcensus_collector.ingest.intake import Positions
 from hwcensus_collector.ingest.reading import Course, PartitionReading
+from hwcensus_collector.ingest.spoiled import Spoiled, fetch, salvage
 from hwcensus_collector.settings import CollectorSettings
 
 log = logging.getLogger(__name__)
@@ -39,7 +46,7 @@ class Source:
     def __init__(self, settings: CollectorSettings, look_up: LookUp, lost: Loss) -> None:
         self._static = settings.ingest.static
         self._most = settings.ingest.batch_records
-        self._topic = settings.kafka.events_topic
+        self._kafka, self._topic = settings.kafka, settings.kafka.events_topic
         self._look_up, self._lost = look_up, lost
         self._consumer = AIOKafkaConsumer(
             **consumer_arguments(settings.kafka, "hwcensus-ingest", group=settings.kafka.group),
@@ -100,6 +107,12 @@ class Source:
         except OffsetOutOfRangeError:
             self.begin_anew()  # looking up finds what is there
             return []
+        # The client decodes in there, and gives up with whatever it meets; it says neither where nor that it was that.
+        except Exception as error:  # noqa: BLE001
+            return await self._salvage(error)
+        return self._due(found)
+
+    def _due(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[ConsumerRecord]:
         due: list[ConsumerRecord] = []
         generation = self.generation
         for tp, messages in found.items():
@@ -108,6 +121,22 @@ class Source:
             if reading is not None:
                 due.extend(self._select(tp, reading, messages))
         return due if self.generation == generation else []
+
+    async def _salvage(self, error: Exception) -> list[ConsumerRecord]:
+        """What is due of the partitions that the client cannot decode. Raises KafkaError if it is something else."""
+        places = [(tp, reading.wanted) for tp, reading in self._readings.items() if tp not in self._paused]
+        batches = await fetch(self._kafka, places)
+        read = {tp: salvage(tp, batches[tp], offset) for tp, offset in places}
+        found = {tp: records for tp, records in read.items() if any(isinstance(one, Spoiled) for one in records)}
+        if not found:
+            if isinstance(error, KafkaError):
+                raise error
+            raise CorruptRecordException(f"{type(error).__name__}: {error}") from error
+        due = self._due(found)
+        # Also of the others: what the client had taken of them is lost with its failure.
+        for tp, reading in list(self._readings.items()):
+            self._seek(tp, reading)
+        return due
 
     def put_back(self, message: ConsumerRecord) -> None:
         """The message comes again, a little later, with all that follows it in its partition."""

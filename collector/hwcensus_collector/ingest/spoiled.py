@@ -1,0 +1,199 @@
+"""Records of batches that Kafka's client cannot decode: the good ones as they are, the others as dead letters to be.
+
+The client gives up a whole fetch for one header name that is not UTF-8, and does not say which. The layout is Kafka's
+own (its documentation, "Message Format", record batch of magic 2); what even that does not tell is kept as one record.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.errors import LeaderNotAvailableError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.memory_records import MemoryRecords
+
+from hwcensus.kafka import KafkaSettings, client_arguments
+
+#: Bytes asked for at once. The first batch comes whole, however large it is.
+FETCH_BYTES = 1024 * 1024
+FETCH_WAIT_MS = 500
+#: Base offset and length, which all formats of a batch have in common.
+_PREFIX = struct.Struct(">qi")
+#: Where a batch of magic 2 has its magic, last offset delta, greatest timestamp and count, and where its records begin.
+_MAGIC, _LAST_DELTA, _MAX_TIMESTAMP, _COUNT, _RECORDS = 16, 23, 35, 57, 61
+_NEWEST = 2
+#: Attributes of a batch: how it is compressed.
+_CODEC_MASK = 0x07
+#: Key, value and headers of a record.
+Parts = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
+_DECODERS: dict[int, Callable[[bytes], bytes]] = {
+    0: bytes, 1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode,
+}  # fmt: skip
+
+
+@dataclass
+class Spoiled(ConsumerRecord):  # type: ignore[misc,unused-ignore] # aiokafka is untyped to mypy
+    """A record, or all of a batch, that the client cannot decode: what could be had of it, and what is wrong."""
+
+    why: str = ""
+
+
+async def fetch(settings: KafkaSettings, places: Sequence[tuple[TopicPartition, int]]) -> dict[TopicPartition, bytes]:
+    """Batches as Kafka has them, from one offset of each partition on. Raises KafkaError."""
+    client = AIOKafkaClient(**client_arguments(settings, "hwcensus-ingest-raw"))
+    try:
+        await client.bootstrap()
+        await client.set_topics({tp.topic for tp, _ in places})
+        return {tp: await _fetch(client, tp, offset) for tp, offset in places}
+    finally:
+        await client.close()
+
+
+async def _fetch(client: AIOKafkaClient, tp: TopicPartition, offset: int) -> bytes:
+    leader = client.cluster.leader_for_partition(tp)
+    if leader is None or leader == -1:
+        raise LeaderNotAvailableError(str(tp))
+    topics = [(tp.topic, [(tp.partition, offset, FETCH_BYTES)])]
+    answer = await client.send(leader, FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, 0, topics))
+    ((_, ((_, code, *_, batches),)),) = answer.topics
+    if code:
+        raise for_code(code)(str(tp))
+    return bytes(batches or b"")
+
+
+def salvage(tp: TopicPartition, data: bytes, offset: int) -> list[ConsumerRecord]:
+    """The records of whole batches from an offset on, each once and in order; never raises for what is in them."""
+    found = [record for batch in _batches(data) for record in _read(tp, batch)]
+    return [record for record in found if record.offset >= offset]
+
+
+def _batches(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + _PREFIX.size <= len(data):
+        _, length = _PREFIX.unpack_from(data, at)
+        end = at + _PREFIX.size + length
+        if length < 0 or end > len(data):
+            return  # the last one is often cut
+        yield data[at:end]
+        at = end
+
+
+def _read(tp: TopicPartition, batch: bytes) -> list[ConsumerRecord]:
+    try:
+        decoded = MemoryRecords(batch).next_batch()
+        if decoded.is_control_batch:
+            return []
+        if not decoded.validate_crc():
+            return [_whole(tp, batch, "its checksum is wrong")]
+        return [
+            _record(tp, one.offset, (one.timestamp, one.timestamp_type), (one.key, one.value, tuple(one.headers)))
+            for one in decoded
+        ]
+    # The boundary of one batch: the client's C and the decompressors raise whatever they like.
+    except Exception as error:  # noqa: BLE001
+        why = f"{type(error).__name__}: {error}"
+    try:
+        return list(_one_by_one(tp, batch))
+    except Exception:  # noqa: BLE001
+        return [_whole(tp, batch, why)]
+
+
+def _whole(tp: TopicPartition, batch: bytes, why: str) -> Spoiled:
+    """A batch of which no record can be told from another, at its last offset: reading goes on behind it."""
+    last, timestamp = _PREFIX.unpack_from(batch)[0], 0
+    if len(batch) >= _RECORDS and batch[_MAGIC] == _NEWEST:
+        last += max(0, struct.unpack_from(">i", batch, _LAST_DELTA)[0])
+        (timestamp,) = struct.unpack_from(">q", batch, _MAX_TIMESTAMP)
+    return _spoiled(
+        _record(tp, last, (timestamp, 0), (None, batch, ())), f"a batch of records that cannot be read: {why}"
+    )
+
+
+def _one_by_one(tp: TopicPartition, batch: bytes) -> Iterator[ConsumerRecord]:
+    """Raises whatever it likes where the batch cannot be taken apart into records."""
+    base, _ = _PREFIX.unpack_from(batch)
+    attributes, _, first, latest = struct.unpack_from(">hiqq", batch, _LAST_DELTA - 2)
+    (count,) = struct.unpack_from(">i", batch, _COUNT)
+    data, at = _DECODERS[attributes & _CODEC_MASK](batch[_RECORDS:]), 0
+    appended = attributes >> 3 & 1
+    for index in range(count):
+        length, begin = _varint(data, at)
+        at = begin + length
+        if length < 0 or at > len(data):
+            raise ValueError(f"record {index} of {count} is cut")
+        yield _one(tp, data[begin:at], index, (base, first, latest, appended))
+
+
+def _one(tp: TopicPartition, data: bytes, index: int, batch: tuple[int, int, int, int]) -> ConsumerRecord:
+    base, first, latest, appended = batch
+    try:
+        since, at = _varint(data, 1)  # behind the attributes
+        delta, at = _varint(data, at)
+        key, at = _bytes(data, at)
+        value, at = _bytes(data, at)
+        names, headers = _headers(data, at)
+        record = _record(tp, base + delta, (latest if appended else first + since, appended), (key, value, headers))
+        if delta != index:
+            # Kafka gives the records of a batch their offsets in order; compaction, which makes gaps, is not ours.
+            raise ValueError(f"record {index} of its batch says that it is {delta}")
+    except (ValueError, IndexError) as error:
+        return _spoiled(_record(tp, base + index, (latest, appended), (None, data, ())), f"not a record: {error}")
+    wrong = next((name for name in names if not _is_utf8(name)), None)
+    return record if wrong is None else _spoiled(record, f"a header's name is not UTF-8: {wrong!r}")
+
+
+def _headers(data: bytes, at: int) -> tuple[list[bytes], tuple[tuple[str, bytes | None], ...]]:
+    """Names as they are, and the headers with names that are text at any rate."""
+    count, at = _varint(data, at)
+    names: list[bytes] = []
+    values: list[bytes | None] = []
+    for _ in range(count):
+        name, at = _bytes(data, at)
+        value, at = _bytes(data, at)
+        names.append(name or b"")
+        values.append(value)
+    texts = (name.decode("utf-8", "backslashreplace") for name in names)
+    return names, tuple(zip(texts, values, strict=True))
+
+
+def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
+    length, at = _varint(data, at)
+    if length < 0:
+        return None, at
+    if at + length > len(data):
+        raise ValueError("a length beyond the record's end")
+    return bytes(data[at : at + length]), at + length
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A zigzag number of Protocol Buffers, and where the next begins. The client's own reads beyond the end."""
+    number = shift = 0
+    while shift < 70:  # ten bytes hold 64 bits
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number >> 1 ^ -(number & 1), at
+        shift += 7
+    raise ValueError("a number of more than 64 bits")
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _record(tp: TopicPartition, offset: int, stamp: tuple[int, int], parts: Parts) -> ConsumerRecord:
+    key, value, headers = parts
+    sizes = (-1 if key is None else len(key), -1 if value is None else len(value))
+    return ConsumerRecord(tp.topic, tp.partition, offset, *stamp, key, value, None, *sizes, headers)
+
+
+def _spoiled(record: ConsumerRecord, why: str) -> Spoiled:
+    return Spoiled(**vars(record), why=why)
