@@ -22,6 +22,8 @@ BATCH_OVERHEAD = 4096
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 COMPRESSIONS = ("none", "gzip", "lz4", "zstd", "snappy")
+#: Those that need no package: every agent can read them.
+PLAIN_COMPRESSIONS = COMPRESSIONS[:2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class KafkaSettings:
     sasl_username: str | None = setting(None, "SASL user")
     sasl_password: str | None = setting(None, "SASL password; better in a file", secret=True)
     sasl_password_file: Path | None = setting(None, "file that holds the SASL password")
-    compression: str = setting("gzip", "how batches are compressed; all but gzip need cramjam", choices=COMPRESSIONS)
+    compression: str = setting("gzip", "how events are compressed; all but gzip need cramjam", choices=COMPRESSIONS)
     events_topic: str = setting("hwcensus.events", "topic of the agents' events")
     commands_topic: str = setting("hwcensus.commands", "topic of the collector's commands")
     group: str = setting("hwcensus-ingest", "consumer group of the collector's ingest processes")
@@ -113,7 +115,7 @@ def client_arguments(settings: KafkaSettings, client_id: str) -> ClientArguments
 
 def producer_arguments(settings: KafkaSettings, client_id: str) -> ProducerArguments:
     """For AIOKafkaProducer: what is acknowledged is on all replicas, once. Raises ConfigError."""
-    if settings.compression not in ("none", "gzip") and importlib.util.find_spec("cramjam") is None:
+    if settings.compression not in PLAIN_COMPRESSIONS and importlib.util.find_spec("cramjam") is None:
         raise ConfigError(f"kafka.compression {settings.compression} needs the package cramjam, or choose gzip")
     return ProducerArguments(
         **client_arguments(settings, client_id),

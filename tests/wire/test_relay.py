@@ -14,9 +14,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import Engine, insert, select, update
 
+from hwcensus.broker import EmbeddedBroker
 from hwcensus.command import IssuedCommand, read_command
 from hwcensus.instant import now
-from hwcensus.kafka import KafkaSettings, consumer_arguments
+from hwcensus.kafka import COMPRESSIONS, KafkaSettings, consumer_arguments
 from hwcensus.signature import read_public_keys, verify
 from hwcensus.topics import partition_of
 from hwcensus_collector import tables
@@ -121,6 +122,29 @@ async def test_a_queued_command_leaves_signed_to_the_hosts_partition(world: Worl
     assert read_command(record.value).id == queued.id
     assert states(world.engine, queued.id) == ["queued", "dispatched"]
     assert audited(world.engine, queued.id)[-1] == ("relay", "relay", "command.dispatched")
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+async def test_an_agent_without_cramjam_can_read_commands_whatever_compression_the_collector_prefers(
+    embedded: EmbeddedBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: str
+) -> None:
+    engine = database(f"sqlite:///{tmp_path}/census.db")
+    with writing(engine) as connection:
+        add_host(connection)
+    settings = CollectorSettings(
+        kafka=KafkaSettings(bootstrap_servers=(embedded.address,), compression=compression),
+        commands=CommandSettings(key_file=tmp_path / "command-key"),
+        relay=RelaySettings(poll_seconds=0.05),
+    )
+    world = World(engine=engine, settings=settings)
+    queued = await asyncio.to_thread(queue, engine)
+    async with relaying(world):
+        await until(lambda: command(engine, queued.id).state == "dispatched")
+    engine.dispose()
+    for codec in ("snappy", "lz4", "zstd"):
+        monkeypatch.setattr(f"aiokafka.codec.has_{codec}", lambda: False)
+    (record,) = await records(world, 1, 1)
+    assert read_command(record.value).id == queued.id
 
 
 async def test_the_commands_of_a_host_leave_in_the_order_they_were_queued(world: World) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -160,3 +161,17 @@ async def test_what_cannot_be_decoded_is_passed_over_once_and_all_else_is_read(
     assert [one.message for one in caplog.records if one.levelno >= logging.WARNING] == [
         "refused a command: it cannot be decoded"
     ]
+
+
+async def test_a_compression_that_is_not_installed_is_said_and_costs_no_other_command(
+    embedded: EmbeddedBroker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, heard = KafkaSettings(bootstrap_servers=(embedded.address,)), Heard()
+    await write(replace(settings, compression="zstd"), b"x")
+    await write(settings, b"1")
+    monkeypatch.setattr("aiokafka.codec.has_zstd", lambda: False)
+    async with reading(settings, heard, EMBEDDED_FETCH_WAIT_MS):
+        await heard.until(b"1")
+    assert heard.values == [b"1"]
+    (said,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert "Libraries for zstd compression codec not found" in said.__dict__["why"]

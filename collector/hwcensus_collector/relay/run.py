@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from hwcensus.instant import now
-from hwcensus.kafka import producer_arguments
+from hwcensus.kafka import PLAIN_COMPRESSIONS, KafkaSettings, producer_arguments
 from hwcensus_collector.relay import batch, dispatch, outbox, resync
 from hwcensus_collector.relay.lag import Ends, KafkaEnds, Lag
 from hwcensus_collector.relay.outbox import Outgoing
@@ -193,7 +193,7 @@ class Relay:
         """The connected producer; None where Kafka is away, or it is too early to try again."""
         if self._producer is None and time.monotonic() >= self._connect_at:
             producer = AIOKafkaProducer(
-                **producer_arguments(self._settings.kafka, "hwcensus-relay"), request_timeout_ms=SEND_TIMEOUT_MS
+                **producer_arguments(_plain(self._settings.kafka), "hwcensus-relay"), request_timeout_ms=SEND_TIMEOUT_MS
             )
             try:
                 await producer.start()
@@ -228,3 +228,8 @@ class Relay:
         if self._trouble:
             self._trouble = False
             log.info("commands leave again")
+
+
+def _plain(settings: KafkaSettings) -> KafkaSettings:
+    """Without cramjam an agent reads no other compression, and the extra `agent` has it not: it costs memory."""
+    return settings if settings.compression in PLAIN_COMPRESSIONS else replace(settings, compression="gzip")
