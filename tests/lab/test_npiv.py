@@ -58,14 +58,14 @@ def in_kernel(lab: Lab) -> dict[str, str]:
     return {line.split()[0].removeprefix("0x"): line.split()[1] for line in lines.splitlines()}
 
 
-def told(lab: Lab) -> dict[str, tuple[str, dict[str, object]]]:
-    """Name → identity, facts and state of every device, but the link of a port: of its end no uevent tells."""
+def told(lab: Lab) -> dict[tuple[str, str], object]:
+    """Identity, facts and state of every device by its name and theirs, but the link of a port, of whose end no uevent
+    tells, and what a device that has fallen asleep is not woken for."""
     return {
-        name: (
-            known.identity,
-            known.facts | {path: value for path, value in known.state.items() if ".link_" not in path},
-        )
+        (name, path): value
         for name, known in lab.census.items()
+        for path, value in {"identity": known.identity, **known.facts, **known.state}.items()
+        if ".link_" not in path and path != "device.unread"
     }
 
 
