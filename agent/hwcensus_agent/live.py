@@ -105,7 +105,8 @@ class Live:
             if due is None or due > loop.time():
                 await self._hint_or(None if due is None else due - loop.time())
                 continue
-            ready = self._pending.take(loop.time())
+            # A look takes longer than the parts of one device come after each other: no second one beside the command.
+            ready = self._pending.take(inf if self.census.waiting else loop.time())
             if ready is not None:
                 # Stopping must not stop a look: its thread goes on, and no second look may begin beside it.
                 self._looking = loop.create_task(self._look_at(ready))
@@ -115,7 +116,7 @@ class Live:
         """Looks at what still waits, without waiting for quiet."""
         if self._looking is not None:
             await asyncio.wait([self._looking])  # if it failed, `run` has said so
-        ready = self._pending.take(float("inf"))
+        ready = self._pending.take(inf)
         if ready is not None:
             await self._look_at(ready)
         self._tell(self._damper.flush())

@@ -176,6 +176,21 @@ async def test_what_a_command_waits_for_is_not_waited_for_until_all_is_quiet(spo
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_while_a_command_waits_one_look_takes_all_that_was_hinted_at(spool: Spool) -> None:
+    look = SlowLook()
+    look.go_on.set()
+    agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, look, "udev", lambda: None)
+    running = asyncio.create_task(agent.run())
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    later = asyncio.get_running_loop().time() + 3600
+    agent._pending.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br1"), later)
+    agent.census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
+    assert await agent.census.wait_seen("c1", 60) is not None
+    assert look.asked == [frozenset({f"{FOLDER}/br0", f"{FOLDER}/br1"})]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_stop_that_comes_with_the_end_of_a_command_stops_it(spool: Spool) -> None:
     agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, SlowLook(), "udev", lambda: None)
     running = asyncio.create_task(agent.run())
