@@ -14,6 +14,10 @@ from hwcensus.parser import Parser
 from hwcensus_agent import local
 from hwcensus_agent.settings import AgentSettings
 
+#: Seconds that one thread keeps Python while another wants it. Each read of sysfs gives it away, and a busy loop would
+#: keep it for Python's own 5 ms each time.
+SWITCH_S = 0.0005
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, 2 for wrong usage or configuration, 1 for what went wrong otherwise."""
@@ -57,6 +61,7 @@ def _run(settings: AgentSettings) -> int:
 
     log.setup(level=settings.log.level, style=settings.log.style)
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # what matters of it, publisher and reader say once
+    sys.setswitchinterval(SWITCH_S)
     asyncio.run(run_agent(settings, HostLook(settings.census)))
     return 0
 
