@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 RETRY_S = 5.0
 #: Seconds of quiet while a command waits for what the kernel has done already: enough for the events of one device.
 HURRY_S = 0.02
+#: Seconds that the news a command made waits for the command's answer, so that both leave in one batch.
+ANSWER_S = 0.03
 
 
 class Live:
@@ -171,7 +173,10 @@ class Live:
         self._log(news)
         if self._spool.is_full:
             self._drop()
-        self._wake()
+        if any(one.command for one in news):
+            asyncio.get_running_loop().call_later(ANSWER_S, self._wake)
+        else:
+            self._wake()
 
     def _drop(self) -> None:
         """Adds and removes alone exceed the spool: they are dropped, said, and what is there now is told instead."""

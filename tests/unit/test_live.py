@@ -191,6 +191,21 @@ async def test_while_a_command_waits_one_look_takes_all_that_was_hinted_at(spool
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_what_a_command_made_leaves_with_its_answer_or_soon_without_one(spool: Spool) -> None:
+    woken = asyncio.Event()
+    look = SlowLook()
+    look.go_on.set()
+    agent = Live(CensusSettings(coalesce_ms=1, coalesce_max_ms=1), spool, look, "udev", woken.set)
+    running = asyncio.create_task(agent.run())
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
+    agent.census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
+    assert await agent.census.wait_seen("c1", 60) is not None
+    assert not woken.is_set()  # nor before the command has had its turn
+    await asyncio.wait_for(woken.wait(), 60)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_stop_that_comes_with_the_end_of_a_command_stops_it(spool: Spool) -> None:
     agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, SlowLook(), "udev", lambda: None)
     running = asyncio.create_task(agent.run())
