@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hwcensus.client import command
-from hwcensus_collector.relay.lifecycle import ENDED, MOVES, TOLD, Mover, State, after_told, is_overdue, may_move
+from hwcensus_collector.relay.lifecycle import (
+    ENDED,
+    MOVES,
+    TOLD,
+    Mover,
+    State,
+    after_told,
+    is_overdue,
+    may_move,
+    to_abandoned,
+)
 from hwcensus_migrations.versions import v0003_batches
 
 NOW = datetime(2026, 11, 23, 14, 10, tzinfo=UTC)
@@ -77,6 +87,13 @@ def test_what_was_sent_is_never_cancelled_and_what_was_not_is_never_abandoned() 
     for mover in Mover:
         assert [state for state in State if may_move(state, State.CANCELLED, mover)] in ([], [State.QUEUED])
     assert not may_move(State.QUEUED, State.ABANDONED, Mover.PERSON)
+
+
+def test_what_may_have_been_sent_is_given_up_by_way_of_having_been_sent() -> None:
+    assert to_abandoned(State.QUEUED, claimed=False) == ()
+    assert to_abandoned(State.QUEUED, claimed=True) == (State.DISPATCHED, State.ABANDONED)
+    assert to_abandoned(State.ACCEPTED, claimed=True) == (State.ABANDONED,)
+    assert all(to_abandoned(state, claimed=True) == () for state in ENDED)
 
 
 def test_overdue_is_past_the_deadline_without_an_end() -> None:

@@ -14,6 +14,7 @@ from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.inventory import commands as inventory
+from hwcensus_collector.relay import outbox
 from hwcensus_collector.relay.ends import abandon, cancel
 from hwcensus_collector.relay.queue import Request, queue_create, queue_order
 from tests.wire.relay_world import (
@@ -327,6 +328,28 @@ def test_a_command_is_abandoned_only_when_it_was_sent_and_its_deadline_is_past(e
             codes.append(error.code)
     assert codes == ["not-sent", "too-early", "abandoned"]
     assert audited(engine, queued.id)[-1] == ("root", "api", "command.abandoned")
+
+
+def test_a_command_that_was_claimed_and_cannot_be_sent_is_abandoned_when_its_deadline_is_past(engine: Engine) -> None:
+    queued = queue(engine)
+    with writing(engine) as connection:
+        assert [one.id for one in outbox.claim(connection, 64)] == [queued.id]
+        # Its topic was made anew, with fewer partitions.
+        connection.execute(tables.host.update().values(commands_partition=64))
+    with pytest.raises(Refused) as early, writing(engine) as connection:
+        abandon(connection, queued.id, actor="root")
+    assert early.value.code == "too-early"
+    with writing(engine) as connection:
+        connection.execute(tables.command.update().values(expires=now() - timedelta(seconds=1)))
+    with writing(engine) as connection:
+        outbox.expire(connection, now())
+        assert not outbox.claim(connection, 64)
+        assert abandon(connection, queued.id, actor="root", reason="no such partition").state == "abandoned"
+    assert states(engine, queued.id) == ["queued", "dispatched", "abandoned"]
+    assert audited(engine, queued.id)[-2:] == [
+        ("relay", "relay", "command.dispatched"),
+        ("root", "api", "command.abandoned"),
+    ]
 
 
 def test_an_unknown_command_cannot_be_ended(engine: Engine) -> None:

@@ -70,6 +70,16 @@ def after_told(state: State, told: State) -> tuple[State, ...]:
     return (told,) if may_move(state, told, Mover.AGENT) else ()
 
 
+def to_abandoned(state: State, *, claimed: bool) -> tuple[State, ...]:
+    """The states a command goes through when a person gives it up; none where it has ended, or never left.
+
+    Of one that the relay has claimed nobody knows whether it was sent: so it may have been.
+    """
+    if state is State.QUEUED and claimed:
+        return (State.DISPATCHED, State.ABANDONED)
+    return (State.ABANDONED,) if may_move(state, State.ABANDONED, Mover.PERSON) else ()
+
+
 def is_overdue(state: State, expires: datetime, at: datetime) -> bool:
     """Whether a command is past its deadline without a result."""
     return state not in ENDED and expires <= at
