@@ -147,6 +147,18 @@ def test_ports_that_are_seen_count_before_the_kernel_has_counted_them(engine: En
     assert error.code == "parent-full"
 
 
+def test_a_port_that_is_seen_before_its_command_has_succeeded_counts_once(engine: Engine) -> None:
+    parent = "<parent>scsi_host5</parent>"
+    change(engine, "scsi_host5", facts={"fc.vports.max": 2}, vports=0)
+    waiting = named(engine, order(engine, vport(parent=parent), require="online").id)
+    with writing(engine) as connection:
+        add_port(connection, "scsi_host9", waiting["wwpn"], most=None, used=None, parent_wwpn=PORT5)
+    assert order(engine, vport(parent=parent)).state == "queued"
+    with pytest.raises(HwcensusError) as full:
+        order(engine, vport(parent=parent))
+    assert full.value.code == "parent-full"
+
+
 def test_no_npiv_is_no_vports_or_a_maximum_of_none(engine: Engine) -> None:
     change(engine, "scsi_host5", facts={"fc.vports.max": 0})
     assert refused(engine, vport()).code == "parent-no-npiv"

@@ -170,10 +170,13 @@ def _counted(connection: Connection, host: ReadyHost, devices: list[Device]) -> 
     command has succeeded.
     """
     table = tables.wwn
+    ports = _ports(connection, host)
+    seen = [port.facts.get(VIRTUAL) for port in ports]
+    # One that is there and waits to be online is seen, and still on order: it counts once.
+    there = [str(port.facts.get("fc.wwpn")) for port in ports]
     query = select(table.c.parent, func.count().label("ordered")).group_by(table.c.parent)
-    on_order = connection.execute(query.where(table.c.host == host.id, table.c.state == WwnState.RESERVED))
-    ordered = {row.parent: row.ordered for row in on_order}
-    seen = [port.facts.get(VIRTUAL) for port in _ports(connection, host)]
+    reserved = query.where(table.c.host == host.id, table.c.state == WwnState.RESERVED, table.c.wwpn.not_in(there))
+    ordered = {row.parent: row.ordered for row in connection.execute(reserved)}
     return [
         Adapter(
             device=device,
