@@ -77,8 +77,8 @@ def age(engine: Engine, wwpn: str, seconds: float) -> None:
         connection.execute(passed.values(since=now() - timedelta(seconds=seconds)))
 
 
-def abandoned(engine: Engine, document: bytes) -> str:
-    queued = order(engine, document)
+def abandoned(engine: Engine, document: bytes, host: str = HOST, **more: Any) -> str:
+    queued = order(engine, document, host, **more)
     send_out(engine, queued.id)
     with writing(engine) as connection:
         connection.execute(tables.command.update().values(expires=now() - timedelta(seconds=1)))
@@ -409,6 +409,26 @@ def test_an_abandoned_name_that_another_host_took_by_force_in_vain_waits_for_its
         assert row_of(engine, WWPN) == ("quarantined", "abandoned", HOST)
     told(engine, late, "failed", code="kernel-refused")
     assert row_of(engine, WWPN) is None
+
+
+@pytest.mark.parametrize(
+    "state, after",
+    [("failed", None), ("succeeded", ("held", "create", HOST)), ("accepted", ("quarantined", "abandoned", HOST))],
+)
+@pytest.mark.parametrize("takers", [1, 2])
+def test_a_late_result_that_comes_while_another_host_has_taken_the_name_by_force_counts_when_it_gives_it_back(
+    engine: Engine, state: str, after: tuple[str, str, str] | None, takers: int
+) -> None:
+    late = abandoned(engine, vport(WWPN))
+    between = [abandoned(engine, vport(WWPN), OTHER, force=True) for _ in range(takers - 1)]
+    taker = order(engine, vport(WWPN), OTHER, force=True)
+    told(engine, late, state, code="kernel-refused" if state == "failed" else None)
+    assert row_of(engine, WWPN) == ("reserved", "abandoned" if takers == 1 else "abandoned-again", OTHER)
+    told(engine, taker.id, "failed", host=OTHER, code="kernel-refused")
+    for again in between:
+        assert row_of(engine, WWPN) == ("quarantined", "abandoned-again", OTHER)
+        told(engine, again, "failed", host=OTHER, code="kernel-refused")
+    assert row_of(engine, WWPN) == after
 
 
 def test_a_result_that_is_told_twice_or_contradicts_itself_moves_a_name_once(engine: Engine) -> None:

@@ -38,7 +38,7 @@ def record_results(connection: Connection, results: Sequence[ResultStep]) -> Non
     if not results:
         return
     known = _commands(connection, {result.command for result in results})
-    lock_all(connection, known)
+    lock_all(connection, known, late=[one.id for one in known.values() if one.state is State.ABANDONED])
     for result in results:
         command = known.get(result.command)
         # A resync is no row; what else is unknown came before this database was made.

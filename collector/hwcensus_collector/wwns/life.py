@@ -8,8 +8,23 @@ has no end but a late result or a person's word, for nobody knows whether the po
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    and_,
+    cast,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from hwcensus.instant import now
 from hwcensus_collector.relay.lifecycle import ENDED, SUSPECT, State
@@ -63,7 +78,10 @@ def _created(connection: Connection, command_id: str, state: State, code: str | 
     if state not in ENDED:
         return
     row = connection.execute(select(wwn).where(wwn.c.command == command_id).with_for_update()).one_or_none()
-    if row is None or not (row.state == WwnState.RESERVED or row.reason in NO_END):
+    if row is None:
+        _taken_since(connection, command_id, state, code)
+        return
+    if not (row.state == WwnState.RESERVED or row.reason in NO_END):
         return
     after = _after(row.former, state, code)
     ours = wwn.c.wwpn == row.wwpn
@@ -80,6 +98,34 @@ def _after(former: dict[str, object] | None, state: State, code: str | None) -> 
     if state is State.FAILED and code in UNCERTAIN:
         return _as(WwnState.QUARANTINED, Reason.UNKNOWN)
     return None if former is None else former | {"since": now()}
+
+
+def _taken_since(connection: Connection, command_id: str, state: State, code: str | None) -> None:
+    """The late end of a create whose name another command took by force: what the name may go back to changes."""
+    query = select(wwn.c.wwpn, wwn.c.former).where(_was_of([command_id])).with_for_update()
+    for row in connection.execute(query).all():
+        former = _former_after(row.former, command_id, state, code)
+        connection.execute(update(wwn).where(wwn.c.wwpn == row.wwpn).values(former=former))
+
+
+def _former_after(
+    former: dict[str, Any] | None, command_id: str, state: State, code: str | None
+) -> dict[str, object] | None:
+    if former is None:
+        return None
+    before = former.get("former")
+    if former["command"] != command_id:
+        return former | {"former": _former_after(before, command_id, state, code)}
+    if former["reason"] not in NO_END:
+        return former
+    after = _after(before, state, code)
+    return None if after is None else {field: value for field, value in (former | after).items() if field != "since"}
+
+
+def _was_of(commands: Collection[str]) -> ColumnElement[bool]:
+    """Whether one of these commands is somewhere in what a name was before."""
+    text = cast(wwn.c.former, String)
+    return or_(false(), *(text.contains(command, autoescape=True) for command in commands))
 
 
 def _destroyed(connection: Connection, command_id: str) -> None:
@@ -113,10 +159,11 @@ def adopt(connection: Connection) -> None:
     connection.execute(update(wwn).where(ours).values(_as(WwnState.HELD, Reason.SEEN)))
 
 
-def lock_all(connection: Connection, commands: Collection[str]) -> None:
-    """Locks the names that these commands are about, before `follow` does one after the other."""
+def lock_all(connection: Connection, commands: Collection[str], late: Collection[str] = ()) -> None:
+    """Locks the names that these commands are about, of `late` ones also those that others took since, before `follow`
+    does one after the other."""
     named = select(func.substr(command.c.identity, len(IDENTITY) + 1)).where(command.c.id.in_(commands))
-    _lock(connection, or_(wwn.c.command.in_(commands), wwn.c.wwpn.in_(named)))
+    _lock(connection, or_(wwn.c.command.in_(commands), wwn.c.wwpn.in_(named), _was_of(late)))
 
 
 def _lock(connection: Connection, which: ColumnElement[bool]) -> list[str]:
