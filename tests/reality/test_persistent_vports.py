@@ -214,6 +214,28 @@ async def test_what_a_destroy_took_away_before_the_agent_died_is_not_made_again(
         assert (list(ours.desired), kernel.written) == ([], [])
 
 
+async def test_where_it_cannot_be_read_whether_it_is_there_a_destroy_says_that_it_is_still_wanted(
+    kernel: NpivKernel,
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    kernel.adapter("host6", OTHER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        target = ours.live.census.find(f"scsi/wwpn/{WWPN}")
+        ours.begun(destroy(), Intent(executor="vport", target=target, mark=f"{WWPN}:{WWNN} vport-5:0-0 host0"))
+    boots(kernel)
+    told = unreadable(kernel, "host6", "port_name")
+    async with agent(kernel) as ours:
+        answer = await ours.answer("c2")
+        assert (answer.state, answer.code) == ("failed", "interrupted")
+        assert "whether host0 is there is not known, since the kernel does not tell: " in (answer.text or "")
+        assert (answer.text or "").endswith("; it is still to be made at every boot")
+        assert list(ours.desired) == [WISH]
+        told.replace(told.with_name("port_name"))
+        again = await ours.answer(destroy(command_id="c3"))
+        assert (again.state, list(ours.desired)) == ("succeeded", [])
+
+
 async def test_a_destroy_takes_the_wish_out(kernel: NpivKernel) -> None:
     kernel.adapter("host5", ADAPTER)
     async with agent(kernel) as ours:

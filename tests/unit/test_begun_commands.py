@@ -11,7 +11,8 @@ from hwcensus.instant import now
 from hwcensus_agent.commands import inbox
 from hwcensus_agent.commands.census_port import Expectation
 from hwcensus_agent.commands.inbox import Intent
-from tests.unit.command_world import OLD, FakeExecutor, World, create, destroy, detach
+from hwcensus_agent.sysfs import Unreadable
+from tests.unit.command_world import OLD, FakeBinder, FakeExecutor, World, create, destroy, detach
 
 
 @pytest.fixture
@@ -94,6 +95,51 @@ async def test_after_a_crash_a_detach_is_either_done_or_given_back(world: World,
     agent.commands.expect_begun()
     assert (await agent.until_answered("c1")).state == state
     assert world.kernel.driver == (driver or "e1000e")
+
+
+def dumb(*_: object) -> None:
+    raise Unreadable("driver_override: Input/output error")
+
+
+async def test_a_detach_of_which_the_kernel_does_not_tell_how_far_it_came_is_given_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = world.agent()
+    world.send(agent, detach())
+    with agent.transaction() as connection:
+        inbox.begin(connection, "c1", Intent(executor="net", target=OLD, mark="e1000e"))
+    world.kernel.driver = "none"
+    monkeypatch.setattr(FakeBinder, "was_bound", dumb)
+    answer = await world.agent().until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "interrupted")
+    assert answer.text == (
+        "the agent stopped while it was at it: old0 was given back to the driver it had, "
+        "since the kernel does not tell: driver_override: Input/output error"
+    )
+    assert world.kernel.driver == "e1000e"
+
+
+async def test_a_detach_that_cannot_be_given_back_either_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = world.agent()
+    world.send(agent, detach())
+    with agent.transaction() as connection:
+        inbox.begin(connection, "c1", Intent(executor="net", target=OLD, mark="e1000e"))
+    monkeypatch.setattr(FakeBinder, "was_bound", dumb)
+    monkeypatch.setattr(FakeBinder, "undo", dumb)
+    answer = await world.agent().until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "not-undone")
+    assert "it could not be undone: driver_override" in (answer.text or "")
+
+
+@pytest.mark.parametrize("command, look", [(create(), "was_created"), (destroy(), "was_destroyed")])
+async def test_what_the_kernel_does_not_tell_is_answered_as_not_known(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: IssuedCommand, look: str
+) -> None:
+    await crash(world, command)
+    monkeypatch.setattr(FakeExecutor, look, dumb)
+    answer = await world.agent().until_answered("c1")
+    assert (answer.state, answer.code) == ("failed", "interrupted")
+    assert "is not known, since the kernel does not tell: driver_override" in (answer.text or "")
 
 
 async def test_a_mark_that_cannot_be_read_at_the_start_fails_its_command_and_the_next_one_goes_on(

@@ -49,10 +49,12 @@ class Binding:
         command, target, mark = begun.command, begun.intent.target, begun.intent.mark
         assert target is not None, "carry_out notes one"
         binder = self.binders[begun.intent.executor]
-        moved = await asyncio.to_thread(binder.was_bound, command, target, mark)
+        moved, why = await self.means.looked(lambda: binder.was_bound(command, target, mark))
         if moved is None:
-            await self.means.undo(lambda: binder.undo(command, target, mark), "the agent stopped while it was at it")
-            return interrupted(command, f"{target.kernel_name} was given back to the driver it had")
+            await self.means.undo(
+                lambda: binder.undo(command, target, mark), f"the agent stopped while it was at it{why}"
+            )
+            return interrupted(command, f"{target.kernel_name} was given back to the driver it had{why}")
         return await self._seen_or_undone(command, binder, begun.intent, moved)
 
     def expected(self, command: Command, intent: Intent) -> tuple[Expectation, ...]:

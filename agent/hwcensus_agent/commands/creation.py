@@ -158,18 +158,22 @@ class Creation:
         return Answer(command=command.id, state=SUCCEEDED, text=text)
 
     async def _settle_create(self, command: Command, executor: Executor, mark: str) -> Answer:
-        was_created = await asyncio.to_thread(executor.was_created, command, mark)
+        was_created, why = await self.means.looked(lambda: executor.was_created(command, mark))
         if was_created is False:
             # What was made by half goes, and what it was made of is as it was.
             await self.means.undo(lambda: executor.undo(command, mark), "the agent stopped while it was at it")
             self.wishes.revoke(command)
         if not was_created:
-            return interrupted(command, "nothing was made" if was_created is False else "what was made is not known")
+            outcome = "nothing was made" if was_created is False else f"what was made is not known{why}"
+            return interrupted(command, outcome)
         produced = await self.means.rest_seen(command, executor.expected(command, mark))
         return await self._ends_well(command, executor, mark, produced)
 
     async def _settle_destroy(self, command: Command, executor: Executor, target: Target, mark: str) -> Answer:
-        was_destroyed = await asyncio.to_thread(executor.was_destroyed, target, mark)
+        was_destroyed, why = await self.means.looked(lambda: executor.was_destroyed(target, mark))
+        if why:
+            wanted = "" if self.wishes.absent(command) is None else "; it is still to be made at every boot"
+            return interrupted(command, f"whether {target.kernel_name} is there is not known{why}{wanted}")
         if not was_destroyed:
             certain = "is still there" if was_destroyed is False else "is there, whether the same is not known"
             return interrupted(command, f"{target.kernel_name} {certain}")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hwcensus.command import Command
 from hwcensus.errors import HwcensusError, Refused
@@ -15,6 +16,8 @@ from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, Not
 from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,13 @@ class Means:
         seen = await self.seen(command)
         there = (device for one, device in found.items() if one.effect is Effect.ADD and device is not None)
         return None if seen is None else (*(Produced(identity=one.identity, name=one.name) for one in there), *seen)
+
+    async def looked(self, look: Callable[[], Found]) -> tuple[Found | None, str]:
+        """What a look after a crash finds; nothing, and why, where the kernel does not tell."""
+        try:
+            return await asyncio.to_thread(look), ""
+        except HwcensusError as error:
+            return None, f", since the kernel does not tell: {error}"
 
     async def undo(self, undo: Callable[[], None], why: str) -> None:
         """Raises NotUndone, with what it was to be undone for."""
