@@ -40,9 +40,10 @@ class TooMany(OSError):
 class Desired:
     """The wishes of one host. What is changed is on disk when the method returns."""
 
-    def __init__(self, path: Path, host: str) -> None:
-        """Reads the file; of one that is another host's nothing, and one that nobody can read is set aside."""
-        self._path, self.host = path, host
+    def __init__(self, path: Path, host: str, *, only_looks: bool = False) -> None:
+        """Reads the file; of one that is another host's nothing, and one that nobody can read is set aside, unless this
+        `only_looks`."""
+        self._path, self.host, self._only_looks = path, host, only_looks
         #: Called with the WWPN of an adapter whose wishes are others now.
         self.on_change: Callable[[str], None] = lambda _: None
         # Exchanged as a whole, never changed: looks read it in threads of their own.
@@ -95,6 +96,9 @@ class Desired:
             return ()
 
     def _set_aside(self, error: Exception) -> None:
+        if self._only_looks:
+            logger.warning("what this host wants cannot be read", extra={"file": self._path, "why": repr(error)})
+            return
         aside = self._path.with_name(f"{self._path.name}.set-aside-{now():%Y%m%dT%H%M%S}")
         facts = {"file": str(aside), "why": repr(error)}
         logger.error("what this host wants cannot be read: set aside, no port is made again", extra=facts)

@@ -114,7 +114,7 @@ class Agent:
             publisher.hold_back = HoldBack(self._settings.kafka, self._settings.publisher.hold_back_bytes)
         self._live = live = Live(self._settings.census, spool, self._look, self._lead.name, publisher.woken.set)
         live.on_dropped = publisher.new_stream
-        desired = Desired(self._settings.spool.path.with_name("desired.json"), self._host)
+        desired = Desired(self._settings.spool.desired, self._host)
         self._look.shows(desired.of)
         orders = Orders(self._settings, desired, spool=spool, live=live, publisher=publisher)
         boot = hostid.boot_id(sysroot=self._settings.census.sysroot)

@@ -19,6 +19,11 @@ class SpoolSettings:
     path: Path = setting(Path("/var/lib/hwcensus/agent/spool.db"), "SQLite file of the spool")
     limit_mib: int = setting(64, "MiB of unsent events before changes of one device are merged")
 
+    @property
+    def desired(self) -> Path:
+        """The file beside it of what this host wants at every boot."""
+        return self.path.with_name("desired.json")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CensusSettings:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,10 @@ from hwcensus import document
 from hwcensus.command import IssuedCommand
 from hwcensus.instant import now
 from hwcensus.signature import Signer
+from hwcensus_agent.desired import Desired, Wish
 from tests.fixtures.process import program_environment
+from tests.reality.npiv_kernel import NpivKernel
+from tests.reality.test_vport_executor import ADAPTER, WWNN, WWPN, create, destroy
 
 BRIDGE = '<device><capability type="net"><interface>{}</interface><capability type="bridge"/></capability></device>'
 OF_LO = """<device><capability type="net"><interface>hwcpolicy0</interface><capability type="bridge"/>
@@ -34,12 +38,16 @@ def policy(tmp_path: Path) -> Path:
     return path
 
 
-def check(tmp_path: Path, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def check(
+    tmp_path: Path, *words: str, given: str = "", sysroot: str | Path = "/sys"
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hwcensus_agent.main", "policy", "check"]
     settings = {
         "HWCENSUS_HOST": "host-1",
         "HWCENSUS_COMMANDS_POLICY": str(tmp_path / "policy.toml"),
         "HWCENSUS_COMMANDS_KEYS": str(tmp_path / "key.pub"),
+        "HWCENSUS_SPOOL_PATH": str(tmp_path / "spool.db"),
+        "HWCENSUS_CENSUS_SYSROOT": str(sysroot),
     }
     return subprocess.run(
         [*command, *words],
@@ -142,3 +150,54 @@ def test_a_vport_that_leaves_its_names_or_its_parent_to_the_centre_cannot_be_jud
     assert done.returncode == 2
     assert "incomplete" in done.stderr
     assert "<parent" in done.stderr
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, policy: Path) -> Iterator[NpivKernel]:
+    policy.write_text("[[allow]]\nclass = 'vport'\nactions = ['create', 'destroy']\n")
+    made = NpivKernel(tmp_path / "sys")
+    made.adapter("host5", ADAPTER)
+    yield made
+    made.close()
+
+
+def asked(tmp_path: Path, kernel: NpivKernel, command: IssuedCommand) -> subprocess.CompletedProcess[str]:
+    return check(tmp_path, "-", given=command.to_bytes().decode(), sysroot=kernel.root)
+
+
+def test_a_port_that_is_to_be_made_at_every_boot_is_asked_about_as_the_runner_does(
+    tmp_path: Path, kernel: NpivKernel
+) -> None:
+    done = asked(tmp_path, kernel, replace(create(), persistent=True))
+    assert done.returncode == 0, done.stderr
+    assert f"allowed  to create vport {WWPN} under {ADAPTER}" in done.stdout
+    assert not (tmp_path / "desired.json").exists()
+
+
+def test_of_an_interface_that_is_to_be_made_at_every_boot_it_is_told_that_it_is_not(tmp_path: Path) -> None:
+    command = replace(create(), persistent=True, device=document.parse(BRIDGE.format("hwcpolicy0").encode()))
+    done = check(tmp_path, "-", given=command.to_bytes().decode())
+    assert done.returncode == 4
+    assert done.stderr.startswith("hwcensus-agent: not-persistent: ")
+
+
+def test_a_port_that_is_wanted_and_absent_may_be_destroyed_and_stays_wanted_until_it_is(
+    tmp_path: Path, kernel: NpivKernel, policy: Path
+) -> None:
+    assert "device-changed" in asked(tmp_path, kernel, destroy()).stderr
+    wanted = Desired(tmp_path / "desired.json", "host-1")
+    wanted.add(Wish(parent=ADAPTER, wwpn=WWPN, wwnn=WWNN, command="c1"))
+    done = asked(tmp_path, kernel, destroy())
+    assert done.returncode == 0, done.stderr
+    assert f"allowed  to destroy vport {WWPN} under {ADAPTER}" in done.stdout
+    assert list(Desired(tmp_path / "desired.json", "host-1")) == list(wanted)
+    policy.write_text("")
+    assert "not-allowed" in asked(tmp_path, kernel, destroy()).stderr
+
+
+def test_a_file_of_wishes_that_cannot_be_read_is_left_where_it_is(tmp_path: Path, kernel: NpivKernel) -> None:
+    (tmp_path / "desired.json").write_text("{")
+    done = asked(tmp_path, kernel, replace(create(), persistent=True))
+    assert done.returncode == 0, done.stderr
+    assert "what this host wants cannot be read" in done.stderr
+    assert [path.name for path in tmp_path.glob("desired*")] == ["desired.json"]

@@ -52,6 +52,15 @@ class Creation:
         await self.means.free(command, lambda: executor.in_use(target))
         return executor, target, mark
 
+    def may_unwant(self, command: Command) -> Wish | None:
+        """The wish that a destroy is about where the port is not there; None where it may be. Changes nothing. Raises
+        Refused."""
+        wish = self.wishes.absent(command)
+        if wish is None or self.means.census.find(command.identity or "") is not None:
+            return None
+        self.means.allow(DESTROY, VPORT, Subject(name="", parent=wish.parent, wwpn=wish.wwpn))
+        return wish
+
     async def create(self, command: Command) -> Answer:
         executor, mark = await self.may_create(command)
         intent = Intent(executor=executor.creates, mark=mark)
@@ -67,8 +76,8 @@ class Creation:
         return await self._ends_well(command, executor, mark, await self.means.seen(command))
 
     async def destroy(self, command: Command) -> Answer:
-        wish = self.wishes.absent(command)
-        if wish is not None and self.means.census.find(command.identity or "") is None:
+        wish = self.may_unwant(command)
+        if wish is not None:
             return self._unwanted(command, wish)
         executor, target, mark = await self.may_destroy(command)
         self.means.begin(command, Intent(executor=executor.creates, target=target, mark=mark), [going(target)])
@@ -152,7 +161,6 @@ class Creation:
 
     def _unwanted(self, command: Command, wish: Wish) -> Answer:
         """A port that was wanted, and is not there, is not wanted any more."""
-        self.means.allow(DESTROY, VPORT, Subject(name="", parent=wish.parent, wwpn=wish.wwpn))
         self.wishes.take_out(command)
         text = f"it was not there; it is not made again below {wish.parent}"
         return Answer(command=command.id, state=SUCCEEDED, text=text)

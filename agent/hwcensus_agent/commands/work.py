@@ -38,7 +38,7 @@ class Work:
         match command.type:
             case "create":
                 await self.creation.may_create(command)
-            case "destroy":
+            case "destroy" if self.creation.may_unwant(command) is None:
                 await self.creation.may_destroy(command)
             case "detach" | "reattach":
                 await self.binding.may(command)

@@ -31,6 +31,7 @@ from hwcensus_agent.commands.policy import VPORT, Policy, Refusal, made_of
 from hwcensus_agent.commands.runner import PATIENCE_S
 from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
+from hwcensus_agent.desired import Desired
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local import lookup, seen
 from hwcensus_agent.settings import AgentSettings
@@ -55,13 +56,17 @@ def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     policy = Explained.of(settings)
     command = _command(arguments, devices)
     print(f"policy   {policy.source}")
+    host = _this_host(settings)
     if isinstance(command, IssuedCommand):
-        _address(command, settings)
+        _address(command, host)
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
     way = Way(settings.kafka.bootstrap_servers)
+    desired = Desired(settings.spool.desired, host or "", only_looks=True)
     work = Work(
         means=means,
-        creation=Creation(means=means, executors=executors(way, settings.census.sysroot), wishes=Wishes(desired=None)),
+        creation=Creation(
+            means=means, executors=executors(way, settings.census.sysroot), wishes=Wishes(desired=desired)
+        ),
         binding=Binding(means=means, binders=binders(way, settings.census.sysroot)),
     )
     try:
@@ -174,16 +179,19 @@ def _complete(device: etree._Element, census: OneLook) -> None:
         raise UsageError(text, code="incomplete")
 
 
-def _address(command: IssuedCommand, settings: AgentSettings) -> None:
-    """What a command says of whom and when it is for. Raises Refused."""
+def _this_host(settings: AgentSettings) -> str | None:
     try:
-        host = settings.host or hostid.host_id(sysroot=settings.census.sysroot)
+        return settings.host or hostid.host_id(sysroot=settings.census.sysroot)
     except HwcensusError as error:
-        print(f"host     not known here ({error}); the command is for {command.host}")
-        host = command.host
-    if host != command.host:
+        print(f"host     not known here: {error}")
+        return None
+
+
+def _address(command: IssuedCommand, host: str | None) -> None:
+    """What a command says of whom and when it is for. Raises Refused."""
+    if host not in (None, command.host):
         raise Refused(f"it is for host {command.host}, and this is {host}", code="wrong-host")
-    Guard(host=host, keys={}, knows_stream=lambda _: True).check(command, now())
+    Guard(host=command.host, keys={}, knows_stream=lambda _: True).check(command, now())
 
 
 def _later(command: Command, settings: AgentSettings) -> list[str]:
