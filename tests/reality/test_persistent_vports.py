@@ -254,6 +254,19 @@ async def test_a_port_that_is_wanted_and_absent_is_destroyed_by_taking_the_wish_
         assert (await ours.answer(destroy(command_id="c3"))).code == "device-changed"
 
 
+async def test_a_wish_is_not_taken_out_by_a_destroy_whose_turn_comes_after_its_deadline(
+    kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.adapter("host5", ADAPTER, state="Linkdown")
+    order = destroy()
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        # The runner has looked at its clock before: then a blocking driver held the turn.
+        monkeypatch.setattr(creation, "now", lambda: order.expires)
+        late = await ours.answer(order)
+        assert (late.state, late.code, list(ours.desired)) == ("expired", "expired", [WISH])
+
+
 async def test_an_adapter_that_cannot_be_read_keeps_no_other_from_its_ports(
     kernel: NpivKernel, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,6 +15,7 @@ from hwcensus.instant import now
 from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken, Subject
+from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
 from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
@@ -160,7 +161,11 @@ class Creation:
         return not_seen(command, text)
 
     def _unwanted(self, command: Command, wish: Wish) -> Answer:
-        """A port that was wanted, and is not there, is not wanted any more."""
+        """A port that was wanted, and is not there, is not wanted any more.
+
+        Raises Expired: who has the turn may block for long.
+        """
+        require_in_time(command, now())
         self.wishes.take_out(command)
         text = f"it was not there; it is not made again below {wish.parent}"
         return Answer(command=command.id, state=SUCCEEDED, text=text)
