@@ -10,16 +10,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from hwcensus.creatable import creatable_type, read_creation
+from hwcensus.creatable.vport import names
 from hwcensus.errors import NotFound, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory import batches as inventory
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay.lifecycle import State
-from hwcensus_collector.relay.queue import Request, begin, digest_of, queue_create
+from hwcensus_collector.relay.queue import PORTS, Request, begin, digest_of, queue_create
 from hwcensus_collector.relay.steps import Moved, Step, move
 from hwcensus_collector.relay.uuid7 import uuid7
 from hwcensus_collector.settings import CommandSettings
+from hwcensus_collector.wwns.allot import Allotter
 
 #: Hosts of one batch.
 MOST_HOSTS = 1000
@@ -52,19 +54,21 @@ def queue_batch(connection: Connection, settings: CommandSettings, order: Order,
     Raises what `queue_create` raises for the request itself, Unknown and Ambiguous for a host, UsageError
     (`bad-batch`), and Refused with the first host's reason where not one can be commanded.
     """
-    subject = creatable_type(read_creation(order.document))
+    creation = read_creation(order.document)
+    subject = creatable_type(creation)
     digest = digest_of("batch", repr(replace(order, hosts=())), str(request.expires_in))
     repeated = begin(connection, request, digest, _batch)
     if repeated is not None:
         return inventory.find_batch(connection, repeated)
     _check(order)
     hosts = list(dict.fromkeys(host_id(connection, wanted) for wanted in order.hosts))
+    allotter = Allotter(connection, settings, names(creation).get("wwpn")) if subject in PORTS else None
     queued: list[str] = []
     refused: list[dict[str, str]] = []
     for host in hosts:
         wave = replace(request, expires_in=_valid_for(settings, request, len(queued) // order.at_once))
         try:
-            queued.append(_queue_one(connection, settings, order, host, wave))
+            queued.append(_queue_one(connection, settings, order, host, wave, allotter=allotter))
         except (Refused, NotFound) as error:
             refused.append({"host": host, "code": error.code, "detail": error.message})
     if not queued:
@@ -157,7 +161,15 @@ def _valid_for(settings: CommandSettings, request: Request, wave: int) -> timede
     return own if own > longest else min(own * (wave + 1), longest)
 
 
-def _queue_one(connection: Connection, settings: CommandSettings, order: Order, host: str, request: Request) -> str:
+def _queue_one(
+    connection: Connection,
+    settings: CommandSettings,
+    order: Order,
+    host: str,
+    request: Request,
+    *,
+    allotter: Allotter | None,
+) -> str:
     with connection.begin_nested():  # nothing of a host that is refused half-way stays
         command = queue_create(
             connection,
@@ -171,6 +183,7 @@ def _queue_one(connection: Connection, settings: CommandSettings, order: Order, 
             persistent=order.persistent,
             force=order.force,
             pool=order.pool,
+            allotter=allotter,
         )
     return command.id
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from hwcensus.command import IssuedCommand
 from hwcensus.creatable import CREATABLE, creatable_type, read_creation
+from hwcensus.creatable.vport import names
 from hwcensus.errors import InvalidDocument, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
@@ -31,6 +32,7 @@ from hwcensus_collector.relay.steps import Moved, Step, audit, note, take_turn
 from hwcensus_collector.relay.uuid7 import uuid7
 from hwcensus_collector.relay.vport import PortWishes, fill_vport
 from hwcensus_collector.settings import CommandSettings
+from hwcensus_collector.wwns.allot import Allotter
 
 #: Creatable types that can be waited for to be online, kept by the host, and named out of a pool.
 PORTS = frozenset({"vport"})
@@ -63,10 +65,12 @@ def queue_create(
     persistent: bool = False,
     force: bool = False,
     pool: str | None = None,
+    allotter: Allotter | None = None,
 ) -> inventory.Command:
     """Queues the creation of the device that a document describes, on the host of this id or name.
 
-    `actor` asks, through `door`; `expires_in` counts from now, by default it is the settings' deadline.
+    `actor` asks, through `door`; `expires_in` counts from now, by default it is the settings' deadline. `allotter` is
+    the transaction's, where it queues more than one.
     Raises InvalidDocument (also `name-too-long`, `bad-name`, `not-creatable`, …), what `ready_host`,
     `require_creatable`, `fill_parent` and `fill_vport` raise, UsageError (`bad-deadline`, `bad-require`,
     `bad-persistent`, `bad-pool`, `bad-idempotency-key`, `bad-actor`), Refused (`idempotency-key-reused`).
@@ -85,7 +89,8 @@ def queue_create(
     ordered = _command(ready, settings, "create", request)
     if type_ == "vport":
         wishes = PortWishes(command=ordered.id, online=require == "online", pool=pool, force=force)
-        fill_vport(connection, settings, ready, creation, wishes)
+        given = names(creation).get("wwpn")
+        fill_vport(connection, allotter or Allotter(connection, settings, given), ready, creation, wishes)
     else:
         fill_parent(connection, ready, creation)
     command = replace(

@@ -8,8 +8,7 @@ from sqlalchemy import Connection
 from hwcensus.creatable.vport import names, set_names
 from hwcensus_collector.relay.adapter import fill_adapter
 from hwcensus_collector.relay.ready import ReadyHost
-from hwcensus_collector.settings import CommandSettings
-from hwcensus_collector.wwns.allot import Wanted, allot
+from hwcensus_collector.wwns.allot import Allotter, Wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +22,9 @@ class PortWishes:
 
 
 def fill_vport(
-    connection: Connection, settings: CommandSettings, host: ReadyHost, creation: etree._Element, wishes: PortWishes
+    connection: Connection, allotter: Allotter, host: ReadyHost, creation: etree._Element, wishes: PortWishes
 ) -> None:
-    """Completes a creation document. Raises what `fill_adapter` and `allot` raise."""
+    """Completes a creation document. Raises what `fill_adapter` and `Allotter.allot` raise."""
     adapter = fill_adapter(connection, host, creation, online=wishes.online)
     given = names(creation)
     wanted = Wanted(
@@ -37,5 +36,5 @@ def fill_vport(
         pool=wishes.pool,
         force=wishes.force,
     )
-    allotted = allot(connection, settings, wanted)
+    allotted = allotter.allot(wanted)
     set_names(creation, wwnn=allotted.wwnn, wwpn=allotted.wwpn)

@@ -145,9 +145,11 @@ def _destroyed(connection: Connection, command_id: str) -> None:
         connection.execute(update(wwn).where(wwn.c.wwpn == wwpn).values(values))
 
 
-def adopt(connection: Connection) -> None:
+def adopt(connection: Connection, asked: str | None = None) -> None:
     """A resting name whose host shows a port of that name after all is held: the host could not say, or somebody made
-    it again behind our back. Not one that was abandoned: its result may still come."""
+    it again behind our back. Not one that was abandoned: its result may still come.
+
+    Locks the name that is asked for as well: whoever looks at it next already holds others."""
     shown = (
         select(device.c.id)
         .join(identifier, identifier.c.device == device.c.id)
@@ -155,8 +157,11 @@ def adopt(connection: Connection) -> None:
         .where(device.c.host == wwn.c.host, device.c.present.is_(True))
     )
     resting = and_(wwn.c.state == WwnState.QUARANTINED, wwn.c.reason.not_in(NO_END))
-    ours = wwn.c.wwpn.in_(_lock(connection, and_(resting, shown.exists())))
-    connection.execute(update(wwn).where(ours).values(_as(WwnState.HELD, Reason.SEEN)))
+    again = and_(resting, shown.exists())
+    locked = _lock(connection, again if asked is None else or_(again, wwn.c.wwpn == asked))
+    if locked:
+        ours = update(wwn).where(wwn.c.wwpn.in_(locked), again)
+        connection.execute(ours.values(_as(WwnState.HELD, Reason.SEEN)))
 
 
 def lock_all(connection: Connection, commands: Collection[str], late: Collection[str] = ()) -> None:

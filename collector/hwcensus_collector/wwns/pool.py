@@ -1,7 +1,7 @@
 """Pools of WWPNs: named ranges, and the lowest name of one that is free."""
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -75,18 +75,20 @@ def find_pool(connection: Connection, name: str) -> Pool:
     return known[name]
 
 
-def free_names(
-    connection: Connection, pool: Pool, quarantine: timedelta, at: datetime, but: Container[str | None]
-) -> Iterator[str]:
-    """The free names of a pool, the lowest first. Raises Refused (`pool-exhausted`) after the last."""
+def free_names(connection: Connection, pool: Pool, quarantine: timedelta, at: datetime) -> Iterator[str]:
+    """The names of a pool that are free when the first is taken, the lowest first."""
     used = _used(connection, pool, quarantine, at)
     for number in range(int(pool.first, 16), int(pool.last, 16) + 1):
         name = f"{number:016x}"
-        if name not in used and name not in but and name != pool.wwnn:
+        if name not in used and name != pool.wwnn:
             yield name
+
+
+def exhausted(connection: Connection, pool: Pool) -> Refused:
+    """What is said where there is none (`pool-exhausted`)."""
     counted = select(wwn.c.state, func.count()).where(wwn.c.wwpn.between(pool.first, pool.last)).group_by(wwn.c.state)
     states = ", ".join(f"{count} {state}" for state, count in connection.execute(counted.order_by(wwn.c.state)))
-    raise Refused(f"pool {pool} has no free name left ({states or 'all seen in the census'})", code="pool-exhausted")
+    return Refused(f"pool {pool} has no free name left ({states or 'all seen in the census'})", code="pool-exhausted")
 
 
 def _used(connection: Connection, pool: Pool, quarantine: timedelta, at: datetime) -> set[str]:
