@@ -11,6 +11,7 @@ PAGE = ROOT.joinpath("docs/codes.md").read_text()
 PLACES = (
     "agent/hwcensus_agent/commands",
     "agent/hwcensus_agent/holders.py",
+    "agent/hwcensus_agent/sysfs.py",
     "agent/hwcensus_agent/way.py",
     "collector/hwcensus_collector/api/batches.py",
     "collector/hwcensus_collector/api/orders.py",
