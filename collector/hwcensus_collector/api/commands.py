@@ -30,7 +30,7 @@ def commands(
     window: PageWindow,
     host: Annotated[str | None, Query(description="id or name of a host")] = None,
     state: Annotated[str | None, Query(description="queued, dispatched, …")] = None,
-    type: Annotated[str | None, Query(description="create, destroy, detach, reattach or ping")] = None,
+    type: Annotated[str | None, Query(description="create, destroy, detach or reattach")] = None,
     batch: Annotated[str | None, Query(description="id of the batch they belong to")] = None,
     overdue: Annotated[bool, Query(description="only those past their deadline without a result")] = False,
 ) -> Response:

@@ -14,7 +14,7 @@ from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_
 from hwcensus_collector.relay.lifecycle import ENDED, State, is_overdue
 
 #: What may be ordered; a resync is asked for by the relay, and no row.
-TYPES = ("create", "destroy", "detach", "reattach", "ping")
+TYPES = ("create", "destroy", "detach", "reattach")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,11 @@
 """`hwcensus command list|show|watch|cancel|abandon`: what was ordered, and what became of it."""
 
 import argparse
+import math
 from collections.abc import Callable
 
 from hwcensus.cli.follow import COLUMNS, raise_unless_succeeded, show, tell
-from hwcensus.cli.output import write_rows
+from hwcensus.cli.output import say, write_rows
 from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.client import Client
 
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "list":
             action.add_argument("--host", metavar="HOST", help="only of this host (name or id)")
             action.add_argument("--state", metavar="STATE", help="only in this state")
-            action.add_argument("--type", metavar="TYPE", help="only create, destroy, detach, reattach or ping")
+            action.add_argument("--type", metavar="TYPE", help="only create, destroy, detach or reattach")
             action.add_argument("--batch", metavar="ID", help="only of this batch")
             action.add_argument("--overdue", action="store_true", help="only past their deadline without a result")
         else:
@@ -50,7 +51,11 @@ def _show(client: Client, arguments: argparse.Namespace) -> None:
 
 
 def _watch(client: Client, arguments: argparse.Namespace) -> None:
-    command = client.command(arguments.id).wait(seen=tell)
+    command = client.command(arguments.id)
+    if command.overdue:
+        say(f"past its deadline; `hwcensus command abandon {command.id}` gives it up")
+    # Its deadline is no end: its host may still answer.
+    command = command.wait(math.inf, seen=tell)
     show(command, arguments.output)
     raise_unless_succeeded(command)
 

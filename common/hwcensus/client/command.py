@@ -108,7 +108,8 @@ class Command:
     def wait(self, timeout: float | None = None, seen: Callable[[Step], object] = bool) -> "Command":
         """The command once it has ended; `seen` is told of each step on the way.
 
-        Raises Unreachable (`overdue`) when `timeout` seconds are over, or by default the deadline of the command is.
+        Raises Unreachable (`overdue`) when `timeout` seconds are over, or by default the deadline of the command is;
+        with `math.inf` it waits for its end.
         """
         told, limit = 0, None if timeout is None else time.monotonic() + timeout
         while True:
