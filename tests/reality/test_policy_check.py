@@ -60,6 +60,15 @@ def check(
     )
 
 
+def test_with_stdin_closed_there_is_no_document(tmp_path: Path) -> None:
+    closed = ("sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "hwcensus_agent.main", "policy", "check", "-")
+    settings = {"HWCENSUS_HOST": "host-1", "HWCENSUS_COMMANDS_POLICY": str(tmp_path / "policy.toml")}
+    done = subprocess.run(
+        closed, check=False, capture_output=True, text=True, env=program_environment(**settings), timeout=60
+    )
+    assert (done.returncode, done.stderr) == (2, "hwcensus-agent: usage: -: stdin is closed; give a file\n")
+
+
 def test_what_is_allowed_is_told_by_which_rule_and_what_is_known_only_later(tmp_path: Path) -> None:
     signer = Signer.load_or_make(tmp_path / "key")
     done = check(tmp_path, "-", given=BRIDGE.format("hwcpolicy0"))

@@ -143,6 +143,8 @@ def _command(arguments: argparse.Namespace, devices: tuple[Described, ...]) -> C
 
 
 def _content(file: str) -> bytes:
+    if file == "-" and sys.stdin is None:
+        raise UsageError("-: stdin is closed; give a file")
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -18,11 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_creation(parser)
 
 
-def add_creation(parser: argparse.ArgumentParser) -> None:
-    """What a creation may ask for beside its document."""
+def add_creation(
+    parser: argparse.ArgumentParser, *, force: str = "also where the way to the collector may be lost"
+) -> None:
+    """What a creation may ask for beside its document; `force` says what that is about."""
     parser.add_argument("--require", metavar="WHAT", help="online: undone where the port does not become so")
     parser.add_argument("--persistent", action="store_true", help="the host makes it again at every boot")
-    parser.add_argument("--force", action="store_true", help="also where the way to the collector may be lost")
+    parser.add_argument("--force", action="store_true", help=force)
     parser.add_argument("--pool", metavar="POOL", help="where its WWNs come from")
     parser.add_argument("--valid", metavar="SECONDS", type=float, help="how long the order may wait for the host")
 
@@ -48,6 +50,8 @@ def asked(arguments: argparse.Namespace) -> Creation:
 
 def read_document(file: str) -> str:
     """What FILE holds. Raises UsageError."""
+    if file == "-" and sys.stdin is None:
+        raise UsageError("-: stdin is closed; give a file with the device's document")
     try:
         return sys.stdin.buffer.read().decode() if file == "-" else Path(file).read_text(encoding="utf-8")
     except OSError as error:

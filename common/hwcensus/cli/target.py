@@ -77,5 +77,5 @@ def confirm(question: str) -> None:
 
 def require_person() -> None:
     """Raises Refused where nobody can be asked."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise Refused("this needs a yes, and nobody can be asked here; give --yes", code="not-confirmed")
