@@ -471,6 +471,81 @@ def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_sho
     unknown = hwcensus("vhba", "destroy", "db7", "50014380186b2aff", "--yes")
     assert (unknown.returncode, "it has 50014380186b2a01" in unknown.stderr) == (3, True)
     assert "physical-port" in hwcensus("vhba", "destroy", "db7", "scsi_host5", "--yes").stderr
+    bridge = hwcensus("vhba", "destroy", "web17", "net_hwc0", "--yes")
+    assert (bridge.returncode, "net_hwc0 of web17 is no virtual port but net, bridge" in bridge.stderr) == (3, True)
+    assert ordered(san) == ["destroy"]
+
+
+@pytest.mark.parametrize("port", ["50014380186b2a01", "scsi_host7"])
+def test_a_destroy_that_is_repeated_with_its_key_has_its_answer_also_when_the_port_is_gone(
+    hwcensus: Run, san: World, port: str
+) -> None:
+    san.remove("a2", "scsi_host7", BEGAN)
+    san.tell("a2", vport(), BEGAN, identity="scsi/wwpn/50014380186b2a01")
+    words = ("vhba", "destroy", "db7", port, "--yes", "--force", "-o", "json", "--idempotency-key")
+    first = json.loads(hwcensus(*words, "k").stdout)
+    san.remove("a2", "scsi_host7", after(hours=1))
+    again = hwcensus(*words, "k")
+    assert (again.returncode, json.loads(again.stdout)["id"]) == (0, first["id"])
+    assert hwcensus(*words, "another").returncode == 4
+    assert ordered(san) == ["destroy"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "web17", "-"),
+        ("destroy", "web17", "net_hwc0", "--yes"),
+        ("batch", "create", "-", "--host", "web17"),
+    ],
+)
+def test_an_empty_idempotency_key_is_none(hwcensus: Run, census: World, words: tuple[str, ...]) -> None:
+    done = hwcensus(*words, "--idempotency-key", "", stdin=BRIDGE.format("hwc7"))
+    assert (done.returncode, "bad-idempotency-key" in done.stderr) == (2, True), done.stderr
+    assert ordered(census) == []
+
+
+@pytest.mark.parametrize(
+    "words, exit_code, why",
+    [
+        (("create", "web17", "-"), 2, "stdin is closed"),
+        (("batch", "create", "-", "--host", "web17"), 2, "stdin is closed"),
+        (("destroy", "web17", "net_hwc0"), 4, "nobody can be asked"),
+    ],
+)
+def test_with_stdin_closed_nothing_is_read_and_nobody_asked(
+    url: str, census: World, words: tuple[str, ...], exit_code: int, why: str
+) -> None:
+    closed = ("sh", "-c", 'exec "$@" <&-', "sh")
+    done = subprocess.run(
+        [*closed, *command(*words)], capture_output=True, text=True, env=program_environment(HWCENSUS_URL=url),
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (exit_code, True, 1), done.stderr
+    assert ordered(census) == []
+
+
+def test_an_overdue_command_is_watched_until_its_late_end(url: str, hwcensus: Run, census: World) -> None:
+    id_ = json.loads(hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json").stdout)["id"]
+    with writing(census.engine) as connection:
+        connection.execute(update(tables.command).values(state="dispatched", expires=now()))
+    watch = command("command", "watch", id_)
+    with subprocess.Popen(
+        watch, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=program_environment(HWCENSUS_URL=url)
+    ) as watching:
+        assert watching.stderr is not None
+        assert (
+            watching.stderr.readline() == f"hwcensus: past its deadline; `hwcensus command abandon {id_}` gives it up\n"
+        )
+        assert watching.stderr.readline() == "hwcensus: queued\n"
+        with writing(census.engine) as connection:
+            record_results(connection, [ResultStep(command=id_, host="a1", state="succeeded", at=now())])
+        assert watching.wait(60) == 0
+
+
+def test_help_on_force_says_what_is_forced(hwcensus: Run) -> None:
+    assert "WWPN that rests" in hwcensus("vhba", "create", "--help").stdout
+    assert "the way to the collector" in hwcensus("create", "--help").stdout
 
 
 def test_a_batch_is_followed_to_its_end(url: str, census: World) -> None:

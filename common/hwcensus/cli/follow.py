@@ -19,7 +19,8 @@ def add_order(parser: argparse.ArgumentParser) -> None:
 
 def order_key(arguments: argparse.Namespace) -> str:
     """The key given, or one of our own."""
-    return str(arguments.idempotency_key or uuid.uuid4())
+    key: str | None = arguments.idempotency_key
+    return str(uuid.uuid4()) if key is None else key
 
 
 def finish(command: Command, arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from itertools import groupby
 from hwcensus.cli.below import below
 from hwcensus.cli.column import Column
 from hwcensus.client import Client, Device, Host
-from hwcensus.errors import NotFound
+from hwcensus.errors import NotFound, Refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,17 @@ def virtual_port(client: Client, host: Host, wwpn: str) -> Device:
             return device
     there = ", ".join(str(device.facts.get("fc.wwpn")) for device in found) or "none"
     raise NotFound(f"{host.name} has no virtual port {wwpn}; it has {there}", code="unknown-device")
+
+
+def named_port(host: Host, name: str) -> Device:
+    """The port of this name or identity. Raises NotFound, Refused (`physical-port`)."""
+    device = host.lookup_by_name(name)
+    if is_virtual(device):
+        return device
+    if "fc" in device.capabilities:
+        raise Refused(f"{device.name} is a physical port, which no command can destroy", code="physical-port")
+    types = ", ".join(device.capabilities) or "nothing"
+    raise NotFound(f"{device.name} of {host.name} is no virtual port but {types}", code="unknown-device")
 
 
 def is_absent(client: Client, host: Host, wwpn: str) -> bool:

@@ -12,7 +12,7 @@ from hwcensus.cli.output import write_rows
 from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.target import add_consent, confirm, order, require_person
 from hwcensus.client import Client, Host
-from hwcensus.errors import InvalidDocument, UsageError
+from hwcensus.errors import InvalidDocument, NotFound, UsageError
 from hwcensus.wwn import read_wwn
 
 
@@ -38,7 +38,7 @@ def _add_create(action: argparse.ArgumentParser) -> None:
     which.add_argument("--fabric", metavar="WWN", help="the least used adapter in this fabric")
     action.add_argument("--wwpn", metavar="WWN", help="of the port (default: of the pool, else a fresh one)")
     action.add_argument("--wwnn", metavar="WWN", help="of its node (default: likewise)")
-    add_creation(action)
+    add_creation(action, force="also with a WWPN that rests, or that another host has lost")
 
 
 def _create(client: Client, arguments: argparse.Namespace) -> int:
@@ -102,7 +102,14 @@ def _destroy(client: Client, arguments: argparse.Namespace) -> int:
     wwpn = read_wwn(arguments.port, "WWPN") if _is_wwn(arguments.port) else None
     if wwpn is not None and npiv.is_absent(client, host, wwpn):
         return _unwant(host, wwpn, key, arguments)
-    device = host.lookup_by_name(arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
+    try:
+        device = npiv.named_port(host, arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
+    except NotFound:
+        # The answer to the order that came with this key before is the collector's to give, also when the port is gone.
+        if wwpn is None or not arguments.yes or arguments.idempotency_key is None:
+            raise
+        command = host.destroy_port(wwpn, force=arguments.force, idempotency_key=key)
+        return finish(command, arguments)
     return order(arguments, host, device, lambda: device.destroy(force=arguments.force, idempotency_key=key))
 
 
@@ -111,7 +118,7 @@ def _unwant(host: Host, wwpn: str, key: str, arguments: argparse.Namespace) -> i
     if not arguments.yes:
         require_person()
         confirm(f"{wwpn} is not on {host.name} now; no longer make it at boot?")
-    return finish(host.destroy_port(wwpn, idempotency_key=key), arguments)
+    return finish(host.destroy_port(wwpn, force=arguments.force, idempotency_key=key), arguments)
 
 
 #: What can be done with virtual ports: a new action is a line here.

@@ -94,10 +94,11 @@ class Host:
         told = self._transport.order("POST", path, creation_query(asked), body=xml.encode(), key=idempotency_key)
         return Command.read(told, self._transport)
 
-    def destroy_port(self, wwpn: str, *, idempotency_key: str | None = None) -> Command:
+    def destroy_port(self, wwpn: str, *, force: bool = False, idempotency_key: str | None = None) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.
         Raises Refused, NotFound."""
-        told = self._transport.order("DELETE", device_path(self.id, f"scsi/wwpn/{wwpn}"), key=idempotency_key)
+        path, query = device_path(self.id, f"scsi/wwpn/{wwpn}"), {"force": "yes" if force else None}
+        told = self._transport.order("DELETE", path, query, key=idempotency_key)
         return Command.read(told, self._transport)
 
     def accept(self) -> "Host":
