@@ -175,3 +175,20 @@ async def test_a_compression_that_is_not_installed_is_said_and_costs_no_other_co
     assert heard.values == [b"1"]
     (said,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
     assert "Libraries for zstd compression codec not found" in said.__dict__["why"]
+
+
+async def test_kafka_takes_a_header_name_that_is_not_utf8_and_the_reader_goes_on(
+    kafka: Kafka, kafka_topics: Callable[..., Topics]
+) -> None:
+    settings, heard = of(kafka, kafka_topics()), Heard()
+    async with reading(settings, heard):
+        await write(settings, b"1")
+        with spoiling(SPOILT["a header name that is not UTF-8"]):
+            async with AIOKafkaProducer(**producer_arguments(replace(settings, compression="none"), "test")) as rogue:
+                sent = await rogue.send_and_wait(
+                    settings.commands_topic, b"x", partition=PARTITION, headers=[(NAME, b"h")]
+                )
+        await write(settings, b"2")
+        await heard.until(b"2")
+    assert sent.offset == 1
+    assert heard.values == [b"1", b"2"]
