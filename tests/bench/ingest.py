@@ -195,6 +195,9 @@ class Recorder:
     def reserve(self, connection: sql.Connection, count: int) -> Sequence[int]:
         return self.writer.reserve(connection, count)
 
+    def finish(self, connection: sql.Connection) -> None:
+        self.writer.finish(connection)
+
     def _note(self, target: Target, rows_: Sequence[Row]) -> None:
         if target is not rows.DEVICE:
             self.transactions[-1][target.name] = list(rows_)

@@ -399,3 +399,22 @@ def test_two_writers_give_feed_positions_without_holes(postgresql_url: str) -> N
     assert feeds == list(range(1, 1601))
     assert list(check(engine)) == []
     engine.dispose()
+
+
+def test_reading_may_go_on_while_postgresql_updates(postgresql_url: str) -> None:
+    engine = database.open_engine(postgresql_url)
+    database.upgrade(engine)
+    host, intake = SimulatedHost(), new_intake(engine)
+    take(intake, host.hello(), host.add(Nic(1)))
+    held: dict[str, bool] = {}
+
+    @sql.event.listens_for(engine, "before_cursor_execute")
+    def note(_: sql.Connection, __: object, statement: str, *___: object) -> None:
+        held[" ".join(statement.split()[:2])] = intake.turn.locked()
+
+    take(intake, host.change(Nic(1, "another")))
+    assert held["UPDATE feed"]
+    assert not held["UPDATE device_version"]
+    assert not held["UPDATE device"]
+    assert not intake.turn.locked()
+    engine.dispose()

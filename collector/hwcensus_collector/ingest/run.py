@@ -1,5 +1,7 @@
 """The loop from Kafka to SQL: messages are read in one thread and stored in another, batch by batch, in order.
 
+They take turns with Python: while the database works on the long end of a batch, the next one but one is read.
+
 Whatever goes wrong with a batch leads to the same: the generation ends, what was read ahead is dropped, and SQL is
 asked anew where to go on. Rules and rows are not here: `fold.py`, `store/`.
 """
@@ -8,7 +10,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -69,9 +71,6 @@ class Ingest:
         self._source: Source | None = None
         #: Held by whoever uses the intake or relies on SQL's positions to stay as they are.
         self._lock = asyncio.Lock()
-        #: SQLite's driver gives Python away and takes it back for every row: two threads that both want it would do
-        #: little else than pass it on. PostgreSQL's waits for long, and reading may go on meanwhile. (Measured.)
-        self._turn = asyncio.Lock() if engine.dialect.name == "sqlite" else nullcontext()
         #: Streams of hosts that moved → the end of the partition they left, as first seen.
         self._tails: dict[str, int] = {}
         self._trouble = False
@@ -124,19 +123,19 @@ class Ingest:
             generation = source.generation
             early: dict[int, int] = {}
             for run in _runs(await source.messages(), self._settings.ingest.batch_bytes):
-                entries = await self._read_run(run)
+                entries = await asyncio.to_thread(self._read_run, run)
                 await self._find_early(source, entries, early)
                 entries = [entry for entry in entries if not _is_early(entry, early)]
                 if entries:
                     await parcels.put(Parcel(generation, entries))
 
-    async def _read_run(self, run: Sequence[ConsumerRecord]) -> list[Entry]:
+    def _read_run(self, run: Sequence[ConsumerRecord]) -> list[Entry]:
         ats = [recorded_at(message) for message in run]
-        async with self._turn:
-            known = await asyncio.to_thread(self._forms.read_all, run)
-        checked = await asyncio.to_thread(check_all, run, known)
-        async with self._turn:
-            return await asyncio.to_thread(read_entries, run, checked, ats)
+        with self.intake.turn:
+            known = self._forms.read_all(run)
+        checked = check_all(run, known)
+        with self.intake.turn:
+            return read_entries(run, checked, ats)
 
     async def _store(self, source: Source, parcels: asyncio.Queue[Parcel | None]) -> None:
         while (parcel := await parcels.get()) is not None:
@@ -146,8 +145,7 @@ class Ingest:
 
     async def _take(self, source: Source, parcel: Parcel) -> None:
         try:
-            async with self._turn:
-                await asyncio.to_thread(self.intake.take, parcel.entries, source.positions)
+            await asyncio.to_thread(self.intake.take, parcel.entries, source.positions)
         except OffsetLost as error:
             log.info("another process has a partition now", extra={"partition": error.partition})
             self.intake.forget(error.partition)

@@ -28,6 +28,10 @@ TYPES: tuple[tuple[type, str], ...] = (
 class PostgresqlWriter:
     """See `Writer`."""
 
+    def __init__(self) -> None:
+        #: Updates whose rows are staged.
+        self._updates: list[str] = []
+
     def insert(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
         if rows and any(isinstance(target.table.c[name].type, JSON) for name in target.columns):
             _staged(connection, target, rows, _insert(target))
@@ -40,7 +44,8 @@ class PostgresqlWriter:
 
     def update(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
         if rows:
-            _staged(connection, target, rows, _update(target))
+            _stage(connection, target, rows)
+            self._updates.append(_update(target))
 
     def delete(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
         if rows:
@@ -54,11 +59,19 @@ class PostgresqlWriter:
         )
         return list(ids.scalars())
 
+    def finish(self, connection: Connection) -> None:
+        while self._updates:
+            connection.exec_driver_sql(self._updates.pop(0))
+
 
 def _staged(connection: Connection, target: Target, rows: Sequence[Row], statement: str) -> None:
-    connection.exec_driver_sql(_create(target))
-    _copy(connection, _stage(target), target, rows)
+    _stage(connection, target, rows)
     connection.exec_driver_sql(statement)
+
+
+def _stage(connection: Connection, target: Target, rows: Sequence[Row]) -> None:
+    connection.exec_driver_sql(_create(target))
+    _copy(connection, _staging(target), target, rows)
 
 
 def _copy(connection: Connection, table: str, target: Target, rows: Sequence[Row]) -> None:
@@ -78,14 +91,14 @@ def _type(target: Target, name: str) -> str:
     return next((short for kind, short in TYPES if isinstance(of, kind)), "text")
 
 
-def _stage(target: Target) -> str:
+def _staging(target: Target) -> str:
     return f"stage_{target.name}"
 
 
 @cache
 def _create(target: Target) -> str:
     columns = ", ".join(f'"{name}" {_type(target, name)}' for name in target.columns)
-    return f"CREATE TEMP TABLE IF NOT EXISTS {_stage(target)} ({columns}) ON COMMIT DELETE ROWS"
+    return f"CREATE TEMP TABLE IF NOT EXISTS {_staging(target)} ({columns}) ON COMMIT DELETE ROWS"
 
 
 @cache
@@ -95,7 +108,7 @@ def _insert(target: Target) -> str:
     values = ", ".join(_value(target, name) for name in target.columns)
     return (
         f"INSERT INTO {target.table.name} ({_names(target.columns)}) "  # noqa: S608 (our own names)
-        f"SELECT {values} FROM {_stage(target)}{order}"
+        f"SELECT {values} FROM {_staging(target)}{order}"
     )
 
 
@@ -111,13 +124,13 @@ def _update(target: Target) -> str:
     changed = ", ".join(f'"{name}" = {_value(target, name, "stage.")}' for name in target.changed)
     return (
         f"UPDATE {target.table.name} AS old SET {changed} "  # noqa: S608 (our own names)
-        f"FROM {_stage(target)} AS stage WHERE {_by_key(target)}"
+        f"FROM {_staging(target)} AS stage WHERE {_by_key(target)}"
     )
 
 
 @cache
 def _delete(target: Target) -> str:
-    return f"DELETE FROM {target.table.name} AS old USING {_stage(target)} AS stage WHERE {_by_key(target)}"  # noqa: S608
+    return f"DELETE FROM {target.table.name} AS old USING {_staging(target)} AS stage WHERE {_by_key(target)}"  # noqa: S608
 
 
 def _by_key(target: Target) -> str:

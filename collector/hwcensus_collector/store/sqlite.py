@@ -36,6 +36,9 @@ class SqliteWriter:
         last = connection.execute(select(func.coalesce(func.max(tables.device.c.id), 0))).scalar_one()
         return range(last + 1, last + 1 + count)
 
+    def finish(self, connection: Connection) -> None:
+        """Nothing is left: it works for each call at once, row by row."""
+
 
 def _run(connection: Connection, statement: str, target: Target, rows: Sequence[Row]) -> None:
     if rows:

@@ -1,7 +1,8 @@
 """One transaction a batch, and the order of things in it.
 
 First the offsets are compared and set, so that whoever lost a partition writes nothing. Then the rows. The feed's
-positions come last: its one row stays locked until COMMIT, so that positions become visible in their order.
+positions come last: its one row stays locked until COMMIT, so that positions become visible in their order. What takes
+the database longest is left to `Writer.finish`, when the hosts in memory are not looked at any more.
 """
 
 from collections.abc import Sequence
@@ -43,9 +44,9 @@ def writer_of(connection: Connection) -> Writer:
     return PostgresqlWriter() if connection.dialect.name == "postgresql" else SqliteWriter()
 
 
-def write(connection: Connection, batch: Batch) -> None:
-    """All of the batch. Raises OffsetLost and HostsChanged; then nothing may be committed, and all that took part
-    in memory is void."""
+def write(connection: Connection, batch: Batch) -> Writer:
+    """All of the batch but what the writer still has to finish. Raises OffsetLost and HostsChanged; then nothing may
+    be committed, and all that took part in memory is void."""
     writer = writer_of(connection)
     for offset in sorted(batch.offsets, key=lambda one: (one.topic, one.partition)):
         _compare_and_set(connection, offset)
@@ -60,6 +61,7 @@ def write(connection: Connection, batch: Batch) -> None:
     _write_transitions(connection, batch)
     record_results(connection, [_result(event, at) for event, at in batch.results])
     _write_history(connection, writer, batch, new)
+    return writer
 
 
 def _compare_and_set(connection: Connection, offset: Offset) -> None:

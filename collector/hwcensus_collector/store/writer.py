@@ -32,7 +32,8 @@ class Target:
 
 
 class Writer(Protocol):
-    """One write path, on a connection with a transaction begun. Rows of one call have different keys."""
+    """One write path, on a connection with a transaction begun. Rows of one call have different keys, and those of
+    updates stand in no other call."""
 
     def insert(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
         """Rows that are not there yet."""
@@ -41,10 +42,13 @@ class Writer(Protocol):
         """Rows that may be there: what is new comes in, of the others the changed columns."""
 
     def update(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
-        """Rows that are there, found by their key."""
+        """Rows that are there, found by their key; written by `finish` at the latest."""
 
     def delete(self, connection: Connection, target: Target, rows: Sequence[Row]) -> None:
         """Whatever has one of these keys; the columns are the key."""
 
     def reserve(self, connection: Connection, count: int) -> Sequence[int]:
         """So many ids for things that nobody else has."""
+
+    def finish(self, connection: Connection) -> None:
+        """Comes last, and is the database's work alone: nothing but statements that have all they need there."""
