@@ -71,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--once", metavar="FILE", required=True, help="event documents one after the other; - is stdin")
     host = verbs.add_parser("host", help="one host").add_subparsers(required=True, metavar="VERB")
     accept = _verb(host, "accept", _host_accept, "settle a conflict: the newer claimant is the host")
-    accept.add_argument("host", help="its id or name")
+    retire = _verb(host, "retire", partial(_host_service, "retire"), "take it out of service: nothing is ordered of it")
+    unretire = _verb(host, "unretire", partial(_host_service, "unretire"), "take it into service again")
+    for verb in (accept, retire, unretire):
+        verb.add_argument("host", help="its id or name")
     _add_wwn(verbs.add_parser("wwn", help="the names of virtual ports").add_subparsers(required=True, metavar="VERB"))
     return parser
 
@@ -235,6 +238,18 @@ def _host_accept(arguments: argparse.Namespace, settings: CollectorSettings) -> 
     if step.state.conflict is None and not step.notes:
         raise Refused(f"nobody else claims to be {arguments.host}", code="no-conflict")
     print(f"{host}: stream {step.place.stream}")
+    return 0
+
+
+def _host_service(verb: str, arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.relay import retire
+
+    changes = {"retire": retire.retire, "unretire": retire.unretire}
+    engine = _open(settings)
+    with database.writing(engine) as connection:
+        host = changes[verb](connection, arguments.host)
+    engine.dispose()
+    print(f"{host}: {verb}d")
     return 0
 
 

@@ -56,6 +56,12 @@ def test_lists_follow_their_pages_by_themselves(census: World, client: Client) -
     assert len(list(client.hosts())) == 1201
 
 
+def test_hosts_that_are_out_of_service_are_listed_when_asked_for(census: World, client: Client) -> None:
+    census.host("a2", "web18", retired_at=BEGAN)
+    assert [host.name for host in client.hosts()] == ["web17"]
+    assert [host.name for host in client.hosts(retired=True)] == ["web17", "web18"]
+
+
 def test_commands_are_ordered_and_ended(client: Client) -> None:
     host = client.host("web17")
     command = host.create_device(BRIDGE.format("hwc7"), idempotency_key="k")

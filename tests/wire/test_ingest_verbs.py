@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
-from hwcensus.errors import Unreachable
+from hwcensus.errors import Refused, Unreachable
 from hwcensus.event import Event
+from hwcensus.instant import now
 from hwcensus.kafka import KafkaSettings
 from hwcensus_collector import database, tables, topics
+from hwcensus_collector.inventory.cursor import Window
+from hwcensus_collector.inventory.hosts import list_hosts
+from hwcensus_collector.relay.ready import ready_host
 from tests.fixtures.kafka import Kafka, free_port
 from tests.fixtures.process import program_environment
 from tests.fixtures.simulated_host import Nic, SimulatedHost
@@ -131,6 +135,41 @@ def test_a_person_settles_a_conflict(upgraded: str) -> None:
     assert (again.returncode, b"no-conflict" in again.stderr) == (4, True)
     unknown = collector("host", "accept", "db8", DATABASE_URL=upgraded)
     assert (unknown.returncode, b"db7" in unknown.stderr) == (3, True)
+
+
+def test_a_person_takes_a_host_out_of_service_and_no_hello_brings_it_back(upgraded: str) -> None:
+    host = SimulatedHost()
+    host.clock = now()
+    collector("ingest", "--once", "-", stdin=text_of(host.hello(), host.add(Nic(1))), DATABASE_URL=upgraded)
+    engine = database.open_engine(upgraded)
+
+    def code() -> str:
+        with pytest.raises(Refused) as error, engine.connect() as connection:
+            ready_host(connection, "db7")
+        return error.value.code
+
+    done = collector("host", "retire", "db7", DATABASE_URL=upgraded)
+    assert (done.returncode, done.stdout.decode(), code()) == (0, f"{host.host}: retired\n", "host-retired")
+    assert b"host-retired" in collector("host", "retire", "db7", DATABASE_URL=upgraded).stderr
+    host.clock = now()
+    told = text_of(host.add(Nic(2)), host.hello(), host.change_facts(1, "igb"))
+    collector("ingest", "--once", "-", stdin=told, DATABASE_URL=upgraded)
+    with engine.connect() as connection:
+        kept = connection.execute(sql.select(tables.host)).one()
+        assert list_hosts(connection, Window()).items == ()
+    assert (kept._mapping["count"], kept.retired_at is None, code()) == (2, False, "host-retired")
+    done = collector("host", "unretire", host.host, DATABASE_URL=upgraded)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{host.host}: unretired\n")
+    again = collector("host", "unretire", "db7", DATABASE_URL=upgraded)
+    assert (again.returncode, b"not-retired" in again.stderr) == (4, True)
+    with engine.connect() as connection:
+        assert ready_host(connection, "db7").id == host.host
+        audited = connection.execute(sql.select(tables.audit).order_by(tables.audit.c.id)).all()
+    assert [(row.action, row.subject, row.door) for row in audited] == [
+        ("host.retire", host.host, "cli"),
+        ("host.unretire", host.host, "cli"),
+    ]
+    engine.dispose()
 
 
 def test_nothing_works_on_a_database_without_schema(sqlite_url: str) -> None:

@@ -12,11 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url(parser)
     add_output(parser)
     parser.add_argument("--status", metavar="STATUS", help="only online, stale or offline ones")
+    parser.add_argument("--retired", action="store_true", help="those that were taken out of service too")
 
 
 def run(arguments: argparse.Namespace) -> int:
     with connect(arguments) as client:
-        rows = client.hosts(arguments.status)
+        rows = client.hosts(arguments.status, retired=arguments.retired)
         write_rows(rows, COLUMNS, lambda host: host.told, output=arguments.output, of="host")
     return 0
 
@@ -24,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
 def notes(host: Host) -> str:
     """What a person should know beside the status."""
     found = []
+    if host.told.get("retired_at"):
+        found.append("retired")
     if host.told.get("conflict"):
         found.append("conflict: two agents claim to be this host")
     if host.told.get("incomplete"):

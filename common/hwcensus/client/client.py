@@ -45,9 +45,9 @@ class Client:
         """What /v1/health says."""
         return self._transport.get("/v1/health").told
 
-    def hosts(self, status: str | None = None) -> Iterator[Host]:
-        """All hosts by name, or those of one status."""
-        found = self._transport.pages("/v1/hosts", {"status": status})
+    def hosts(self, status: str | None = None, *, retired: bool = False) -> Iterator[Host]:
+        """All hosts by name, or those of one status; with `retired` also those taken out of service."""
+        found = self._transport.pages("/v1/hosts", {"status": status, "retired": "yes" if retired else None})
         return (Host.read(one, self._transport) for one in found)
 
     def host(self, wanted: str) -> Host:

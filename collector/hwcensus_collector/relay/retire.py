@@ -1,0 +1,48 @@
+"""Taking a host out of service, and back: a person's word, which no agent undoes.
+
+Whoever is retired is ordered nothing and asked nothing; what it tells is folded like any other's.
+"""
+
+import getpass
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from hwcensus.errors import Refused
+from hwcensus.instant import now
+from hwcensus_collector.inventory.hosts import host_id
+from hwcensus_collector.relay.steps import take_turn
+from hwcensus_collector.tables import audit, host
+
+
+def retire(connection: Connection, wanted: str) -> str:
+    """The host of this id or name is out of service from now on; gives its id. Raises Unknown, Ambiguous; Refused
+    (`host-retired`) where it is already."""
+    take_turn(connection)  # nobody orders anything of it meanwhile
+    row = _locked(connection, wanted)
+    if row["retired_at"] is not None:
+        raise Refused(f"{row['name']} is retired already", code="host-retired")
+    connection.execute(update(host).where(host.c.id == row["id"]).values(retired_at=now()))
+    return _audited(connection, "host.retire", row)
+
+
+def unretire(connection: Connection, wanted: str) -> str:
+    """It is in service again. Raises Unknown, Ambiguous; Refused (`not-retired`)."""
+    take_turn(connection)
+    row = _locked(connection, wanted)
+    if row["retired_at"] is None:
+        raise Refused(f"{row['name']} is not retired", code="not-retired")
+    connection.execute(update(host).where(host.c.id == row["id"]).values(retired_at=None))
+    return _audited(connection, "host.unretire", row)
+
+
+def _locked(connection: Connection, wanted: str) -> RowMapping:
+    columns = select(host.c.id, host.c.name, host.c.retired_at)
+    query = columns.where(host.c.id == host_id(connection, wanted)).with_for_update()
+    return connection.execute(query).mappings().one()
+
+
+def _audited(connection: Connection, action: str, row: RowMapping) -> str:
+    who = {"at": now(), "actor": f"local:{getpass.getuser()}", "door": "cli"}
+    detail = {"name": row["name"]}
+    connection.execute(insert(audit).values(who | {"action": action, "subject": row["id"], "detail": detail}))
+    return str(row["id"])
