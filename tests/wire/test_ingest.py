@@ -351,6 +351,20 @@ def test_records_that_kafkas_client_cannot_decode_are_dead_letters_and_nothing_b
     engine.dispose()
 
 
+def test_a_name_that_is_not_utf8_costs_one_record_of_real_kafka_too(wire: Wire, sqlite_url: str) -> None:
+    engine = database.open_engine(sqlite_url)
+    database.upgrade(engine)
+    host = SimulatedHost()
+    hello, named, after = host.hello(), host.add(Nic(1)), host.add(Nic(2))
+    records = [(one.to_bytes(), one.headers()) for one in (hello, named, after)]
+    records[1][1].append((raw_batch.BAD_NAME, b"x"))
+    asyncio.run(raw_batch.produce(wire.bootstrap, wire.topic, raw_batch.batch(*records)))
+    with running(settings_for(wire, engine), engine):
+        wait_for(engine, host)
+    assert [(letter.code, letter.offset) for letter in letters(engine)] == [("undecodable", 1)]
+    engine.dispose()
+
+
 def test_records_that_contradict_their_headers_have_no_place(wire: Wire, engine: sql.Engine) -> None:
     host = SimulatedHost()
     with running(settings_for(wire, engine), engine) as ingest:
