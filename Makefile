@@ -12,7 +12,7 @@ demo: ## this machine's census live, from kernel to console (KEEP=1 leaves it ru
 	@KEEP=$(KEEP) compose/demo.sh
 
 test: system venv kafka image check ## all checks and all tests; brings what they need (ARGS="-k name" for some)
-	$(bin)/pytest $(ARGS)
+	@.ci/tests $(ARGS)
 
 check: venv ## style, types, who imports whom, dead code
 	$(bin)/ruff check --quiet
