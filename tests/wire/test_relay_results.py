@@ -10,6 +10,7 @@ from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay.results import ResultStep, record_results
+from tests.wire.plans import looked_through
 from tests.wire.relay_world import HOST, add_host, audited, command, database, queue, states
 
 MADE = Produced(identity="net/place/virtual/net/hwc0", name="net_hwc0")
@@ -117,3 +118,14 @@ def test_a_result_for_a_command_that_nobody_knows_harms_nothing(engine: Engine) 
     tell(engine, "0192e7ff", "failed")
     tell(engine, sent, "succeeded")
     assert command(engine, sent).state == "succeeded"
+
+
+def test_the_end_of_a_create_that_is_no_port_looks_through_no_table(sqlite_url: str) -> None:
+    engine = database(sqlite_url)
+    with writing(engine) as connection:
+        add_host(connection)
+    sent = dispatched(engine)
+    result = ResultStep(command=sent, host=HOST, state="failed", at=now(), code="name-taken")
+    with writing(engine) as connection:
+        assert looked_through(connection, lambda: record_results(connection, [result])) == set()
+    engine.dispose()

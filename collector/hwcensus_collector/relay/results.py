@@ -15,7 +15,7 @@ from hwcensus.event import Produced
 from hwcensus_collector import tables
 from hwcensus_collector.relay.lifecycle import SUSPECT, TOLD, State, after_told
 from hwcensus_collector.relay.steps import Moved, Step, audit_refused, move, note
-from hwcensus_collector.wwns.life import follow, lock_all
+from hwcensus_collector.wwns.life import follow_late, lock_all
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved
         note(connection, command.id, step)
         _audit_suspect(connection, result)
         if command.state is State.ABANDONED and result.code not in SUSPECT:
-            follow(connection, command.id, command.type, told, result.code)
+            follow_late(connection, command.id, command.type, told, result.code)
         return command
     for state in path[:-1]:
         sent = Step(state=state, by="relay", door="relay", at=result.at, text="known by its answer")

@@ -67,21 +67,23 @@ IDENTITY = "scsi/wwpn/"
 
 
 def follow(connection: Connection, command_id: str, type_: str, state: State, code: str | None) -> None:
-    """What a command's new state does to the name it is about; also one told late, after `abandoned`."""
-    if type_ == "create":
+    """What a command's new state does to the name it is about."""
+    if type_ == "create" and state in ENDED:
         _created(connection, command_id, state, code)
     elif type_ == "destroy" and state is State.SUCCEEDED:
         _destroyed(connection, command_id)
 
 
-def _created(connection: Connection, command_id: str, state: State, code: str | None) -> None:
-    if state not in ENDED:
-        return
-    row = connection.execute(select(wwn).where(wwn.c.command == command_id).with_for_update()).one_or_none()
-    if row is None:
+def follow_late(connection: Connection, command_id: str, type_: str, state: State, code: str | None) -> None:
+    """The same of a state that was told after `abandoned`. Looks through all names: another may have taken this one."""
+    follow(connection, command_id, type_, state, code)
+    if type_ == "create" and state in ENDED:
         _taken_since(connection, command_id, state, code)
-        return
-    if not (row.state == WwnState.RESERVED or row.reason in NO_END):
+
+
+def _created(connection: Connection, command_id: str, state: State, code: str | None) -> None:
+    row = connection.execute(select(wwn).where(wwn.c.command == command_id).with_for_update()).one_or_none()
+    if row is None or not (row.state == WwnState.RESERVED or row.reason in NO_END):
         return
     after = _after(row.former, state, code)
     ours = wwn.c.wwpn == row.wwpn
