@@ -20,7 +20,7 @@ _NAME = re.compile(r"0x[0-9a-f]{16}")
 
 @dataclass(frozen=True, kw_only=True)
 class FcPort:
-    """One port, read when it was looked at; its states and numbers are read when they are asked for."""
+    """One port, as it was when it was looked at; all but what it is known by is read when it is asked for."""
 
     sysroot: str
     #: The kernel's name, which it deals anew: `host5`.
@@ -28,7 +28,11 @@ class FcPort:
     #: Its folder in this file system, without links; a virtual port's is in `vport-*` of its adapter's.
     folder: str
     wwpn: str | None
-    wwnn: str | None
+
+    @property
+    def wwnn(self) -> str | None:
+        """Its node's name. Raises Unreadable."""
+        return _wwn(f"{self.sysroot}/class/fc_host/{self.host}/node_name")
 
     @property
     def vport(self) -> str | None:
@@ -122,8 +126,7 @@ def fc_port(sysroot: str, host: str) -> FcPort | None:
     folder = _device(home)
     if os.path.basename(folder) != host:  # noqa: PTH119
         return None
-    wwpn, wwnn = _wwn(f"{home}/port_name"), _wwn(f"{home}/node_name")
-    return FcPort(sysroot=sysroot, host=host, folder=folder, wwpn=wwpn, wwnn=wwnn)
+    return FcPort(sysroot=sysroot, host=host, folder=folder, wwpn=_wwn(f"{home}/port_name"))
 
 
 def _device(home: str) -> str:

@@ -267,19 +267,44 @@ async def test_a_wish_is_not_taken_out_by_a_destroy_whose_turn_comes_after_its_d
         assert (late.state, late.code, list(ours.desired)) == ("expired", "expired", [WISH])
 
 
+def said_unread(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The ports that the keeper could not read, as it said."""
+    said = [record for record in caplog.records if record.message.startswith("a port cannot be read")]
+    return [record.__dict__["host"] for record in said]
+
+
+@pytest.mark.parametrize("attribute, said", [("port_state", ["host6"]), ("node_name", [])])
 async def test_an_adapter_that_cannot_be_read_keeps_no_other_from_its_ports(
-    kernel: NpivKernel, caplog: pytest.LogCaptureFixture
+    kernel: NpivKernel, caplog: pytest.LogCaptureFixture, attribute: str, said: list[str]
 ) -> None:
     kernel.adapter("host5", ADAPTER)
     kernel.adapter("host6", OTHER)
-    unreadable(kernel, "host6", "port_state")
+    unreadable(kernel, "host6", attribute)
     async with agent(kernel) as ours:
         ours.desired.add(WISH)
         for _ in range(3):
             await ours.keeper.round()
         assert len(kernel.vports()) == 1
-    said = [record for record in caplog.records if record.message.startswith("an adapter cannot be read")]
-    assert [record.__dict__["host"] for record in said] == ["host6"]
+    assert said_unread(caplog) == said
+
+
+async def test_nothing_is_made_while_the_name_of_another_port_cannot_be_read_which_may_be_the_same(
+    kernel: NpivKernel, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(keeper.Keeper, "_time", lambda _: clock[0])
+    kernel.adapter("host5", ADAPTER)
+    kernel.adapter("host6", OTHER)
+    told = unreadable(kernel, "host6", "port_name")
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        for _ in range(3):
+            await ours.keeper.round()
+        assert (kernel.written, said_unread(caplog)) == ([], ["host6"])
+        told.replace(told.with_name("port_name"))
+        clock[0] = keeper.FIRST_RETRY_S
+        await ours.keeper.round()
+        assert len(kernel.vports()) == 1
 
 
 @pytest.mark.parametrize("attribute", ["port_state", "port_name"])

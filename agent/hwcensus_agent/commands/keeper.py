@@ -1,7 +1,7 @@
 """Makes wanted virtual ports again that are not there: at the start, and when their adapter comes or comes online.
 
 A port that somebody takes away meanwhile is shown as absent, and left so until then: two that know better would fight
-for ever. Nothing is made where any port of this host has that WWPN.
+for ever. Nothing is made where any port of this host has that WWPN, or one that cannot be read: it may be the same.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Keeper:
         #: Adapters that were online at the last look, by WWPN and the number that they had.
         self._online: set[tuple[str, str]] = set()
         self._tries: dict[str, _Try] = {}
-        #: Why which adapters could not be read at the last look, by host.
+        #: Why which ports could not be read at the last look, by host.
         self._unread: dict[str, str] = {}
         self.woken = asyncio.Event()
 
@@ -89,8 +89,9 @@ class Keeper:
                 await self._keep(wish, look, came)
 
     def _warn(self, unread: dict[str, str]) -> None:
+        text = "a port cannot be read: none is made below it now, and while its WWPN is not known none on this host"
         for host, why in unread.items() - self._unread.items():
-            logger.warning("an adapter cannot be read: no port is made below it now", extra={"host": host, "why": why})
+            logger.warning(text, extra={"host": host, "why": why})
         self._unread = unread
 
     async def _keep(self, wish: Wish, look: _Look, came: set[tuple[str, str]]) -> None:

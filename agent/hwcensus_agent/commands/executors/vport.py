@@ -1,8 +1,8 @@
 """Virtual Fibre Channel ports (NPIV, FC-LS-2), by the kernel's `vport_create` and `vport_delete`.
 
 The kernel keeps nobody's name on them, so a port is known by its WWPN: none is made where this host has one of that
-name, so that what is there after a crash is what was asked for. Which adapter is best, and which WWPNs other hosts
-have, is the collector's business.
+name, or one whose name cannot be read, so that what is there after a crash is what was asked for. Which adapter is
+best, and which WWPNs other hosts have, is the collector's business.
 """
 
 from hwcensus.command import Command
@@ -154,6 +154,7 @@ class VportExecutor:
         return found if found is not None and found.vport is not None and found.wwnn == wwnn else None
 
     def _port(self, wwpn: str) -> FcPort | None:
+        """Raises Unreadable where the name of a port before it cannot be read: it may be this one."""
         return next((port for port in fc_ports(self._sysroot) if port.wwpn == wwpn), None)
 
     def _of(self, target: Target) -> FcPort | None:
