@@ -160,7 +160,7 @@ def _parts(
     if "relay" in parts:
         from hwcensus_collector.relay.run import run_relay
 
-        coroutines.append(run_relay(settings, engine, stop, ordered))
+        coroutines.append(run_relay(settings, engine, stop, ordered, followers.tell))
     if "api" in parts:
         from hwcensus_collector.api.serve import serve
 

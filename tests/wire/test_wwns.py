@@ -238,7 +238,7 @@ def test_a_cancelled_command_and_one_that_could_not_be_sent_give_their_names_bac
     assert row_of(engine, WWPN) is None
     order(engine, vport(WWPN))
     with writing(engine) as connection:
-        assert outbox.expire(connection, now() + timedelta(days=1)) == 1
+        assert len(outbox.expire(connection, now() + timedelta(days=1))) == 1
     assert row_of(engine, WWPN) is None
 
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -17,8 +20,8 @@ from hwcensus_collector.relay import ends
 
 router = APIRouter(prefix="/v1/commands", tags=["commands"])
 
-#: Seconds between two looks at a command that is waited for: its steps may come from the relay or another process.
-LOOK_EVERY = 0.25
+#: Seconds between two looks at a command that is waited for: another process may have stored a step.
+LOOK_EVERY = 1.0
 
 Reason = Annotated[str | None, Query(description="why, for the record", max_length=500)]
 
@@ -68,14 +71,22 @@ def _find(context: ApiContext, command: str) -> Command:
 
 
 @router.post("/{command}/cancel", response_model=Command)
-def cancel(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
+async def cancel(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
     """Takes back a command that has not been sent."""
-    with context.writing() as connection:
-        return answer(ends.cancel(connection, command, actor=actor, reason=reason))
+    return await _end(context, command, partial(ends.cancel, actor=actor, reason=reason))
 
 
 @router.post("/{command}/abandon", response_model=Command)
-def abandon(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
+async def abandon(*, context: Context, command: str, actor: Actor, reason: Reason = None) -> Response:
     """Gives up on a command that was sent and is past its deadline."""
-    with context.writing() as connection:
-        return answer(ends.abandon(connection, command, actor=actor, reason=reason))
+    return await _end(context, command, partial(ends.abandon, actor=actor, reason=reason))
+
+
+async def _end(context: ApiContext, command: str, end: Callable[[Connection, str], Command]) -> Response:
+    def written() -> Command:
+        with context.writing() as connection:
+            return end(connection, command)
+
+    ended = await run_in_threadpool(written)
+    context.followers.tell([command])
+    return answer(ended)

@@ -1,4 +1,4 @@
-"""Wakes the requests that wait for a command's next step, as soon as ingest in this process has stored one."""
+"""Wakes the requests that wait for a command's next step, as soon as this process has stored one."""
 
 import asyncio
 from collections.abc import Iterable

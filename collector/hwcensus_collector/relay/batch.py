@@ -108,13 +108,15 @@ def has_failed(connection: Connection, at: datetime) -> bool:
     return connection.execute(failing(at).limit(1)).first() is not None
 
 
-def stop_failed(connection: Connection, at: datetime) -> None:
-    """Cancels the rest of every batch that has failed too often."""
+def stop_failed(connection: Connection, at: datetime) -> list[str]:
+    """Cancels the rest of every batch that has failed too often; tells which commands."""
+    cancelled: list[str] = []
     for id_ in connection.execute(failing(at)).scalars().all():
         found = inventory.find_batch(connection, id_)
         text = f"{found.failures} of {found.commands} failed, the batch stops after {found.stop_after}"
         step = Step(state=State.CANCELLED, by="relay", door="relay", at=at, code="batch-stopped", text=text)
-        _stop(connection, found.id, _rest().where(_command.c.batch == found.id), step)
+        cancelled += _stop(connection, found.id, _rest().where(_command.c.batch == found.id), step)
+    return cancelled
 
 
 def failing(at: datetime) -> Select[str]:
@@ -135,7 +137,7 @@ def _rest() -> Select[str]:
     return select(*columns).where(_command.c.state == State.QUEUED, _command.c.partition.is_(None))
 
 
-def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> int:
+def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> list[str]:
     rows = connection.execute(rest.order_by(_command.c.id).with_for_update()).all()
     values = {"code": step.code, "text": step.text}
     for row in rows:
@@ -144,7 +146,7 @@ def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> in
         stopped = {"stopped_at": step.at, "stopped_by": step.by, "reason": step.text}
         connection.execute(update(_batch).where(_batch.c.id == id_).values(stopped))
         _audit(connection, id_, "batch.stopped", step, {"cancelled": len(rows), "text": step.text})
-    return len(rows)
+    return [row.id for row in rows]
 
 
 def _check(order: Order) -> None:

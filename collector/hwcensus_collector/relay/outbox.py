@@ -87,8 +87,8 @@ def _late(at: datetime) -> Select[str]:
     )
 
 
-def expire(connection: Connection, at: datetime) -> int:
-    """Ends commands that were never sent and are past their deadline; tells how many."""
+def expire(connection: Connection, at: datetime) -> list[str]:
+    """Ends commands that were never sent and are past their deadline; tells which."""
     step = Step(
         state=State.EXPIRED, by="relay", door="relay", at=at, code="expired", text="it could not be sent in time"
     )
@@ -97,7 +97,7 @@ def expire(connection: Connection, at: datetime) -> int:
     for row in rows:
         values = {"code": step.code, "text": step.text}
         move(connection, Moved(id=row.id, host=row.host, type=row.type, state=State.QUEUED), step, values)
-    return len(rows)
+    return [row.id for row in rows]
 
 
 def claim(connection: Connection, partitions: int) -> list[Outgoing]:

@@ -7,7 +7,7 @@ SQL until their deadline.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -38,13 +38,17 @@ R = TypeVar("R")
 
 
 async def run_relay(
-    settings: CollectorSettings, engine: Engine, stop: asyncio.Event, woken: asyncio.Event | None = None
+    settings: CollectorSettings,
+    engine: Engine,
+    stop: asyncio.Event,
+    woken: asyncio.Event | None = None,
+    on_steps: Callable[[Iterable[str]], object] = lambda _: None,
 ) -> None:
-    """Works until `stop`; `woken` is set by whoever orders in this process. Makes the signing key where there is none.
-    Raises HwcensusError for a key or a Kafka setting that cannot be used; databases and brokers that are away are
-    waited for."""
+    """Works until `stop`; `woken` is set by whoever orders in this process, and `on_steps` is told, in the loop's
+    thread, of which commands steps were stored. Makes the signing key where there is none. Raises HwcensusError for a
+    key or a Kafka setting that cannot be used; databases and brokers that are away are waited for."""
     signing = await asyncio.to_thread(Signing, settings.commands.key_file)
-    relay = Relay(settings, engine, signing, KafkaEnds(settings.kafka), woken or asyncio.Event())
+    relay = Relay(settings, engine, signing, KafkaEnds(settings.kafka), woken or asyncio.Event(), on_steps=on_steps)
     try:
         await relay.run(stop)
     finally:
@@ -65,10 +69,17 @@ class Relay:
     """One relay, holding the turn or waiting for it."""
 
     def __init__(
-        self, settings: CollectorSettings, engine: Engine, signing: Signing, ends: Ends, woken: asyncio.Event
+        self,
+        settings: CollectorSettings,
+        engine: Engine,
+        signing: Signing,
+        ends: Ends,
+        woken: asyncio.Event,
+        *,
+        on_steps: Callable[[Iterable[str]], object],
     ) -> None:
         self._settings, self._engine, self._signing, self._ends = settings, engine, signing, ends
-        self._woken = woken
+        self._woken, self._on_steps = woken, on_steps
         #: Whether the last round had nothing to send: then an order need not wait for the next.
         self._idle = False
         self._turn = Turn(engine)
@@ -113,9 +124,9 @@ class Relay:
         seen = await asyncio.to_thread(self._look)
         self._idle = not seen.sendable
         if seen.late:
-            await self._write(lambda connection: outbox.expire(connection, now()))
+            self._on_steps(await self._write(lambda connection: outbox.expire(connection, now())))
         if seen.failed:
-            await self._write(lambda connection: batch.stop_failed(connection, now()))
+            self._on_steps(await self._write(lambda connection: batch.stop_failed(connection, now())))
         producer = await self._kafka() if seen.sendable or seen.wishes else None
         if producer is None:
             return self._settings.relay.poll_seconds
@@ -148,6 +159,7 @@ class Relay:
         sent = await self._send(producer, claimed)
         if sent:
             await self._write(lambda connection: outbox.note_sent(connection, sent, now()))
+            self._on_steps(one.id for one in sent)
         return len(sent)
 
     async def _resync(self, producer: AIOKafkaProducer) -> None:
