@@ -172,6 +172,20 @@ def test_a_person_takes_a_host_out_of_service_and_no_hello_brings_it_back(upgrad
     engine.dispose()
 
 
+def test_a_retired_host_whose_name_another_bears_since_is_found_by_the_id_that_the_refusal_names(upgraded: str) -> None:
+    old, new = SimulatedHost(), SimulatedHost()
+    for host in (old, new):
+        host.clock = now()
+        collector("ingest", "--once", "-", stdin=text_of(host.hello()), DATABASE_URL=upgraded)
+        if host is old:
+            collector("host", "retire", "db7", DATABASE_URL=upgraded)
+    refused = collector("host", "unretire", "db7", DATABASE_URL=upgraded)
+    assert refused.returncode == 4
+    assert f"db7 is not retired, but its namesake is: give the id {old.host}\n" in refused.stderr.decode()
+    done = collector("host", "unretire", old.host, DATABASE_URL=upgraded)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{old.host}: unretired\n")
+
+
 def test_nothing_works_on_a_database_without_schema(sqlite_url: str) -> None:
     done = collector("run", DATABASE_URL=sqlite_url)
     assert (done.returncode, b"hwcensus-collector db upgrade" in done.stderr) == (1, True)

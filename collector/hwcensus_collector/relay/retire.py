@@ -26,11 +26,12 @@ def retire(connection: Connection, wanted: str) -> str:
 
 
 def unretire(connection: Connection, wanted: str) -> str:
-    """It is in service again. Raises Unknown, Ambiguous; Refused (`not-retired`)."""
+    """It is in service again. Raises Unknown, Ambiguous; Refused (`not-retired`), with the ids of retired ones of that
+    name."""
     take_turn(connection)
     row = _locked(connection, wanted)
     if row["retired_at"] is None:
-        raise Refused(f"{row['name']} is not retired", code="not-retired")
+        raise Refused(f"{row['name']} is not retired{_namesakes(connection, row['name'])}", code="not-retired")
     connection.execute(update(host).where(host.c.id == row["id"]).values(retired_at=None))
     return _audited(connection, "host.unretire", row)
 
@@ -39,6 +40,13 @@ def _locked(connection: Connection, wanted: str) -> RowMapping:
     columns = select(host.c.id, host.c.name, host.c.retired_at)
     query = columns.where(host.c.id == host_id(connection, wanted)).with_for_update()
     return connection.execute(query).mappings().one()
+
+
+def _namesakes(connection: Connection, name: str) -> str:
+    """The end of a sentence that names the retired hosts of this name; empty where there are none."""
+    query = select(host.c.id).where(host.c.name == name, host.c.retired_at.is_not(None)).order_by(host.c.id)
+    ids = connection.execute(query).scalars().all()
+    return f", but its namesake is: give the id {' or '.join(ids)}" if ids else ""
 
 
 def _audited(connection: Connection, action: str, row: RowMapping) -> str:
