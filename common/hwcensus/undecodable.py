@@ -7,7 +7,9 @@ raised then, and does not say of what; its own frame in the traceback knows. Not
 
 import traceback
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+from aiokafka.errors import KafkaError
 
 from hwcensus.fact import printable
 
@@ -23,6 +25,8 @@ class Undecodable:
     #: The first that could not be handed out, and the one behind the batch, as its header says: see `after`.
     offset: int
     end: int
+    #: Where the next batch begins, if the same fetch had one.
+    behind: int | None = None
     why: str
 
     @classmethod
@@ -32,11 +36,21 @@ class Undecodable:
             if (frame.f_globals.get("__name__"), frame.f_code.co_name) == (_MODULE, _FUNCTION):
                 records, batch = frame.f_locals["self"], frame.f_locals.get("next_batch")
                 place, offset = frame.f_locals["tp"], records.next_fetch_offset
-                end = getattr(batch, "next_offset", offset + 1)
+                end, behind = getattr(batch, "next_offset", offset + 1), _next_base(frame.f_locals["records"])
                 why = printable(f"{type(error).__name__}: {error}".encode(errors="replace"))
-                return cls(topic=place.topic, partition=place.partition, offset=offset, end=end, why=why)
+                return cls(topic=place.topic, partition=place.partition, offset=offset, end=end, behind=behind, why=why)
         return None
 
     def after(self, highwater: int | None) -> int:
         """Where to read on: behind the batch, unless what its header says cannot be; then one record further."""
+        if self.offset in (self.behind, highwater):
+            return self.offset  # all its records were handed out, and bytes were left
         return self.end if self.offset < self.end <= (highwater or 0) else self.offset + 1
+
+
+def _next_base(records: Any) -> int | None:
+    """Of aiokafka's MemoryRecords, which it is done with."""
+    try:
+        return getattr(records.next_batch(), "base_offset", None) if records.has_next() else None
+    except KafkaError:
+        return None

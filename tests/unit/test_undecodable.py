@@ -51,6 +51,31 @@ def test_records_before_it_in_its_batch_are_had_and_those_behind_it_passed_over(
     assert (found.offset, found.after(3)) == (2, 3)
 
 
+def bytes_left_behind(raw: bytearray) -> None:
+    raw += b"junk"
+    raw[8:12] = (len(raw) - 12).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("rest", [b"", batch(9, b"<c/>")], ids=["nothing behind it", "another behind it"])
+def test_bytes_behind_the_last_record_of_a_batch_cost_no_record_of_the_next(rest: bytes) -> None:
+    got: list[bytes] = []
+    found = read(batch(8, b"<a/>", spoil=bytes_left_behind) + rest, got.append, 8)
+    assert got == [b"<a/>"]
+    assert found is not None
+    assert found.after(10 if rest else 9) == 9
+
+
+def test_a_batch_that_says_to_end_within_itself_is_left_behind_all_the_same() -> None:
+    def spoil(raw: bytearray) -> None:
+        raw[23:27] = bytes(4)  # the last offset delta
+        raw[raw.rindex(b"hXst")] = 0xFF
+
+    raw = batch(8, b"<a/>", b"<x/>", spoil=spoil)
+    found = read(raw + batch(10, b"<c/>"), lambda _: None, 8)
+    assert found is not None
+    assert found.after(11) == 10
+
+
 def test_why_is_said_in_text_that_logs_can_carry() -> None:
     found = read(batch(0, b"<x/>", spoil=name_not_utf8), lambda _: None)
     assert found is not None

@@ -5,12 +5,13 @@ import logging
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiokafka
 import pytest
 import sqlalchemy as sql
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -20,7 +21,10 @@ from hwcensus.broker import EmbeddedBroker
 from hwcensus.event import Event, Result
 from hwcensus.kafka import KafkaSettings
 from hwcensus_collector import database, tables
+from hwcensus_collector.ingest.intake import Entry, Intake, Positions
 from hwcensus_collector.ingest.run import Ingest
+from hwcensus_collector.ingest.source import Source
+from hwcensus_collector.ingest.spoiled import salvage
 from hwcensus_collector.settings import CollectorSettings, DatabaseSettings, IngestSettings
 from hwcensus_collector.store.check import check
 from tests.fixtures import raw_batch
@@ -349,6 +353,96 @@ def test_records_that_kafkas_client_cannot_decode_are_dead_letters_and_nothing_b
         assert not again.intake.counts["dead-letter:undecodable"]
     assert len(letters(engine)) == 2
     engine.dispose()
+
+
+def test_a_record_that_only_kafkas_client_refuses_is_folded(embedded: EmbeddedBroker, sqlite_url: str) -> None:
+    engine = database.open_engine(sqlite_url)
+    database.upgrade(engine)
+    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
+    hello = host.hello()
+    data = raw_batch.changed(raw_batch.batch((hello.to_bytes(), hello.headers())), raw_batch.RECORDS + 2, 0x80)
+    asyncio.run(raw_batch.produce(embedded.address, wire.topic, data))
+    with running(settings_for(wire, engine, static=True), engine):
+        wait_for(engine, host)
+        wire.tell(host.add(Nic(0)))
+        wait_for(engine, host)
+    assert letters(engine) == []
+    engine.dispose()
+
+
+def test_a_batch_that_says_to_end_far_off_is_one_dead_letter(embedded: EmbeddedBroker, sqlite_url: str) -> None:
+    engine = database.open_engine(sqlite_url)
+    database.upgrade(engine)
+    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
+    data = bytearray(raw_batch.with_codec(raw_batch.batch((b"a", []), (b"b", [])), 7))
+    data[raw_batch.LAST_DELTA : raw_batch.LAST_DELTA + 4] = b"\x7f\xff\xff\xff"
+    asyncio.run(raw_batch.produce(embedded.address, wire.topic, raw_batch.resealed(bytes(data))))
+    with running(settings_for(wire, engine, static=True), engine):
+        wait_until(lambda: bool(letters(engine)), "it is a dead letter")
+        wire.tell(host.hello())
+        wait_for(engine, host)
+    assert [letter.offset for letter in letters(engine)] == [1]
+    engine.dispose()
+
+
+async def test_a_record_that_the_client_cannot_decode_holds_up_no_other_partition(embedded: EmbeddedBroker) -> None:
+    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
+    hello = host.hello()
+    bad = raw_batch.batch((hello.to_bytes(), [(raw_batch.BAD_NAME, b"x")]))
+    for partition in (0, 2):
+        await raw_batch.produce(embedded.address, wire.topic, bad, partition)
+    for partition in (1, 3):
+        wire.tell(hello, partition=partition)
+
+    async def look_up(partition: int) -> tuple[None, None]:
+        return None, None
+
+    async def lost(partition: int, why: str) -> None:
+        raise AssertionError(why)
+
+    source = Source(settings_for(wire, sql.create_engine("sqlite://"), static=True), look_up, lost)
+    await source.start()
+    try:
+        while not source.ready():
+            await source.look_up()
+        while not (found := await source.messages()):
+            pass
+    finally:
+        await source.stop()
+    assert {message.partition for message in found} == {0, 1, 2, 3}
+
+
+def test_no_transaction_holds_more_records_for_one_that_the_client_cannot_decode(
+    embedded: EmbeddedBroker, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = database.open_engine(sqlite_url)
+    database.upgrade(engine)
+    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
+    told = [host.hello(), *(host.add(Nic(n)) for n in range(4))]
+    records = [(one.to_bytes(), one.headers()) for one in told]
+    records[-1][1].append((raw_batch.BAD_NAME, b"x"))
+    asyncio.run(raw_batch.produce(embedded.address, wire.topic, raw_batch.batch(*records)))
+    sizes, take = list[int](), Intake.take
+
+    def counted(self: Intake, entries: Sequence[Entry], positions: Positions) -> None:
+        sizes.append(len(entries))
+        take(self, entries, positions)
+
+    monkeypatch.setattr(Intake, "take", counted)
+    with running(settings_for(wire, engine, static=True, batch_records=2), engine):
+        wait_for(engine, host)
+    assert sizes
+    assert max(sizes) == 2
+    engine.dispose()
+
+
+async def test_a_partition_that_cannot_be_had_takes_no_other_with_it(embedded: EmbeddedBroker) -> None:
+    wire = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}")
+    bad = raw_batch.batch((b"", [(raw_batch.BAD_NAME, b"x")]))
+    await raw_batch.produce(embedded.address, wire.topic, bad, 1)
+    there, away, behind = (aiokafka.TopicPartition(wire.topic, partition) for partition in (1, 99, 0))
+    settings = KafkaSettings(bootstrap_servers=(embedded.address,))
+    assert list(await salvage(settings, {away: 0, behind: 7, there: 0})) == [there]
 
 
 def test_a_name_that_is_not_utf8_costs_one_record_of_real_kafka_too(wire: Wire, sqlite_url: str) -> None:

@@ -122,7 +122,8 @@ class Ingest:
                     await source.look_up()
             generation = source.generation
             early: dict[int, int] = {}
-            for run in _runs(await source.messages(), self._settings.ingest.batch_bytes):
+            most = self._settings.ingest
+            for run in _runs(await source.messages(), most.batch_records, most.batch_bytes):
                 entries = await asyncio.to_thread(self._read_run, run)
                 await self._find_early(source, entries, early)
                 entries = [entry for entry in entries if not _is_early(entry, early)]
@@ -227,13 +228,13 @@ def _is_early(entry: Entry, early: Mapping[int, int]) -> bool:
     return message is not None and message.offset >= early.get(message.partition, message.offset + 1)
 
 
-def _runs(messages: Sequence[ConsumerRecord], most: int) -> Iterator[list[ConsumerRecord]]:
-    """Parts of at most so many bytes, one message at least."""
+def _runs(messages: Sequence[ConsumerRecord], most: int, most_bytes: int) -> Iterator[list[ConsumerRecord]]:
+    """Parts of at most so many messages, and so many bytes, one message at least."""
     run: list[ConsumerRecord] = []
     size = 0
     for message in messages:
         length = len(message.value or b"")
-        if run and size + length > most:
+        if len(run) == most or (run and size + length > most_bytes):
             yield run
             run, size = [], 0
         run.append(message)

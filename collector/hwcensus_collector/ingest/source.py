@@ -18,9 +18,10 @@ from aiokafka.errors import (
 )
 
 from hwcensus.kafka import consumer_arguments
+from hwcensus.undecodable import Undecodable
 from hwcensus_collector.ingest.intake import Positions
 from hwcensus_collector.ingest.reading import Course, PartitionReading
-from hwcensus_collector.ingest.spoiled import Spoiled, fetch, salvage
+from hwcensus_collector.ingest.spoiled import salvage
 from hwcensus_collector.settings import CollectorSettings
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class Source:
         except OffsetOutOfRangeError:
             self.begin_anew()  # looking up finds what is there
             return []
-        # The client decodes in there, and gives up with whatever it meets; it says neither where nor that it was that.
+        # The client decodes in there, and gives up with whatever it meets.
         except Exception as error:  # noqa: BLE001
             return await self._salvage(error)
         return self._due(found)
@@ -123,17 +124,15 @@ class Source:
         return due if self.generation == generation else []
 
     async def _salvage(self, error: Exception) -> list[ConsumerRecord]:
-        """What is due of the partitions that the client cannot decode. Raises KafkaError if it is something else."""
-        places = [(tp, reading.wanted) for tp, reading in self._readings.items() if tp not in self._paused]
-        batches = await fetch(self._kafka, places)
-        read = {tp: salvage(tp, batches[tp], offset) for tp, offset in places}
-        found = {tp: records for tp, records in read.items() if any(isinstance(one, Spoiled) for one in records)}
-        if not found:
+        """What is due of all partitions, read without the client. Raises KafkaError if decoding is not what failed."""
+        places = {tp: reading.wanted for tp, reading in self._readings.items() if tp not in self._paused}
+        read = await salvage(self._kafka, places) if Undecodable.of(error) else None
+        if not read:
             if isinstance(error, KafkaError):
                 raise error
             raise CorruptRecordException(f"{type(error).__name__}: {error}") from error
-        due = self._due(found)
-        # Also of the others: what the client had taken of them is lost with its failure.
+        due = self._due(read)
+        # Also of those of which nothing came: what the client had taken of them is lost with its failure.
         for tp, reading in list(self._readings.items()):
             self._seek(tp, reading)
         return due

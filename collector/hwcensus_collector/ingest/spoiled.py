@@ -2,16 +2,18 @@
 
 The client gives up a whole fetch for one header name that is not UTF-8, and does not say which. The layout is Kafka's
 own (its documentation, "Message Format", record batch of magic 2); what even that does not tell is kept as one record.
+What the client refuses and this can read, such as a record with attributes, which mean nothing yet, is good.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
-from aiokafka.errors import LeaderNotAvailableError, for_code
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -19,16 +21,19 @@ from hwcensus.kafka import KafkaSettings, client_arguments
 
 #: Bytes asked for at once. The first batch comes whole, however large it is.
 FETCH_BYTES = 1024 * 1024
-FETCH_WAIT_MS = 500
+#: What is there is there: a quiet partition holds up none that is behind it.
+FETCH_WAIT_MS = 0
 #: Base offset and length, which all formats of a batch have in common.
 _PREFIX = struct.Struct(">qi")
-#: Where a batch of magic 2 has its magic, last offset delta, greatest timestamp and count, and where its records begin.
-_MAGIC, _LAST_DELTA, _MAX_TIMESTAMP, _COUNT, _RECORDS = 16, 23, 35, 57, 61
+#: Where a batch of magic 2 has its magic, attributes, greatest timestamp and count, and where its records begin.
+_MAGIC, _ATTRIBUTES, _MAX_TIMESTAMP, _COUNT, _RECORDS = 16, 21, 35, 57, 61
 _NEWEST = 2
 #: Attributes of a batch: how it is compressed.
 _CODEC_MASK = 0x07
 #: Key, value and headers of a record.
 Parts = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
+#: Of each partition where there are any.
+Found = dict[TopicPartition, list[ConsumerRecord]]
 _DECODERS: dict[int, Callable[[bytes], bytes]] = {
     0: bytes, 1: gzip_decode, 2: snappy_decode, 3: lz4_decode, 4: zstd_decode,
 }  # fmt: skip
@@ -41,33 +46,42 @@ class Spoiled(ConsumerRecord):  # type: ignore[misc,unused-ignore] # aiokafka is
     why: str = ""
 
 
-async def fetch(settings: KafkaSettings, places: Sequence[tuple[TopicPartition, int]]) -> dict[TopicPartition, bytes]:
-    """Batches as Kafka has them, from one offset of each partition on. Raises KafkaError."""
+async def salvage(settings: KafkaSettings, places: Mapping[TopicPartition, int]) -> Found:
+    """What there is from an offset of each partition on, where anything is. Raises KafkaError."""
     client = AIOKafkaClient(**client_arguments(settings, "hwcensus-ingest-raw"))
+    found: Found = {}
     try:
         await client.bootstrap()
-        await client.set_topics({tp.topic for tp, _ in places})
-        return {tp: await _fetch(client, tp, offset) for tp, offset in places}
+        await client.set_topics({tp.topic for tp in places})
+        for tp, offset in places.items():
+            with suppress(KafkaError):  # of one partition: the consumer hears of it, too
+                found[tp] = records_of(tp, *await _fetch(client, tp, offset), offset)
     finally:
         await client.close()
+    return {tp: records for tp, records in found.items() if records}
 
 
-async def _fetch(client: AIOKafkaClient, tp: TopicPartition, offset: int) -> bytes:
+async def _fetch(client: AIOKafkaClient, tp: TopicPartition, offset: int) -> tuple[bytes, int]:
+    """Batches as Kafka has them, and where the partition ends."""
     leader = client.cluster.leader_for_partition(tp)
     if leader is None or leader == -1:
         raise LeaderNotAvailableError(str(tp))
     topics = [(tp.topic, [(tp.partition, offset, FETCH_BYTES)])]
     answer = await client.send(leader, FetchRequest(FETCH_WAIT_MS, 1, FETCH_BYTES, 0, topics))
-    ((_, ((_, code, *_, batches),)),) = answer.topics
+    ((_, ((_, code, highwater, *_, batches),)),) = answer.topics
     if code:
         raise for_code(code)(str(tp))
-    return bytes(batches or b"")
+    return bytes(batches or b""), highwater
 
 
-def salvage(tp: TopicPartition, data: bytes, offset: int) -> list[ConsumerRecord]:
-    """The records of whole batches from an offset on, each once and in order; never raises for what is in them."""
-    found = [record for batch in _batches(data) for record in _read(tp, batch)]
-    return [record for record in found if record.offset >= offset]
+def records_of(tp: TopicPartition, data: bytes, highwater: int, offset: int) -> list[ConsumerRecord]:
+    """The records of whole batches from an offset on, each once and in order; never raises for what is in them.
+
+    Of each batch that the client cannot decode there is one at least, so that reading goes on behind it.
+    """
+    batches = list(_batches(data))
+    ends = [*map(_base, batches), highwater][1:]
+    return [record for batch, end in zip(batches, ends, strict=True) for record in _read(tp, batch, end, offset)]
 
 
 def _batches(data: bytes) -> Iterator[bytes]:
@@ -81,32 +95,40 @@ def _batches(data: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _read(tp: TopicPartition, batch: bytes) -> list[ConsumerRecord]:
+def _base(batch: bytes) -> int:
+    base: int = _PREFIX.unpack_from(batch)[0]
+    return base
+
+
+def _read(tp: TopicPartition, batch: bytes, end: int, offset: int) -> list[ConsumerRecord]:
     try:
         decoded = MemoryRecords(batch).next_batch()
         if decoded.is_control_batch:
             return []
         if not decoded.validate_crc():
-            return [_whole(tp, batch, "its checksum is wrong")]
-        return [
+            return [_whole(tp, batch, end, offset, "its checksum is wrong")]
+        records = [
             _record(tp, one.offset, (one.timestamp, one.timestamp_type), (one.key, one.value, tuple(one.headers)))
             for one in decoded
         ]
+        return [record for record in records if record.offset >= offset]
     # The boundary of one batch: the client's C and the decompressors raise whatever they like.
     except Exception as error:  # noqa: BLE001
-        why = f"{type(error).__name__}: {error}"
+        whole = _whole(tp, batch, end, offset, f"{type(error).__name__}: {error}")
     try:
-        return list(_one_by_one(tp, batch))
+        return [record for record in _one_by_one(tp, batch) if record.offset >= offset] or [whole]
     except Exception:  # noqa: BLE001
-        return [_whole(tp, batch, why)]
+        return [whole]
 
 
-def _whole(tp: TopicPartition, batch: bytes, why: str) -> Spoiled:
+def _whole(tp: TopicPartition, batch: bytes, end: int, offset: int, why: str) -> Spoiled:
     """A batch of which no record can be told from another, at its last offset: reading goes on behind it."""
-    last, timestamp = _PREFIX.unpack_from(batch)[0], 0
+    count, timestamp = 1, 0
     if len(batch) >= _RECORDS and batch[_MAGIC] == _NEWEST:
-        last += max(0, struct.unpack_from(">i", batch, _LAST_DELTA)[0])
+        # By it brokers give offsets. Of the last offset delta the embedded one believes everything.
+        (count,) = struct.unpack_from(">i", batch, _COUNT)
         (timestamp,) = struct.unpack_from(">q", batch, _MAX_TIMESTAMP)
+    last = max(offset, min(_base(batch) + count, end) - 1)
     return _spoiled(
         _record(tp, last, (timestamp, 0), (None, batch, ())), f"a batch of records that cannot be read: {why}"
     )
@@ -114,8 +136,8 @@ def _whole(tp: TopicPartition, batch: bytes, why: str) -> Spoiled:
 
 def _one_by_one(tp: TopicPartition, batch: bytes) -> Iterator[ConsumerRecord]:
     """Raises whatever it likes where the batch cannot be taken apart into records."""
-    base, _ = _PREFIX.unpack_from(batch)
-    attributes, _, first, latest = struct.unpack_from(">hiqq", batch, _LAST_DELTA - 2)
+    base = _base(batch)
+    attributes, _, first, latest = struct.unpack_from(">hiqq", batch, _ATTRIBUTES)
     (count,) = struct.unpack_from(">i", batch, _COUNT)
     data, at = _DECODERS[attributes & _CODEC_MASK](batch[_RECORDS:]), 0
     appended = attributes >> 3 & 1
