@@ -385,6 +385,21 @@ def test_a_batch_that_says_to_end_far_off_is_one_dead_letter(embedded: EmbeddedB
     engine.dispose()
 
 
+def test_a_record_that_says_to_be_far_off_hides_none_before_it(wire: Wire, sqlite_url: str) -> None:
+    engine = database.open_engine(sqlite_url)
+    database.upgrade(engine)
+    host = SimulatedHost()
+    data = raw_batch.changed(raw_batch.batch((b"a", [])), raw_batch.RECORDS + 3, 2 * 63)
+    asyncio.run(raw_batch.produce(wire.bootstrap, wire.topic, data))
+    with running(settings_for(wire, engine), engine):
+        wait_until(lambda: bool(letters(engine)), "it is a dead letter")
+        wire.tell(host.hello(), host.add(Nic(0)))
+        wait_for(engine, host)
+    assert [(letter.code, letter.offset) for letter in letters(engine)] == [("undecodable", 0)]
+    assert rows(engine, sql.select(tables.kafka_offset.c.next)) == [(3,)]
+    engine.dispose()
+
+
 async def test_a_record_that_the_client_cannot_decode_holds_up_no_other_partition(embedded: EmbeddedBroker) -> None:
     wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
     hello = host.hello()

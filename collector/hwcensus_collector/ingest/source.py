@@ -21,7 +21,7 @@ from hwcensus.kafka import consumer_arguments
 from hwcensus.undecodable import Undecodable
 from hwcensus_collector.ingest.intake import Positions
 from hwcensus_collector.ingest.reading import Course, PartitionReading
-from hwcensus_collector.ingest.spoiled import salvage
+from hwcensus_collector.ingest.spoiled import Found, salvage
 from hwcensus_collector.settings import CollectorSettings
 
 log = logging.getLogger(__name__)
@@ -109,9 +109,23 @@ class Source:
             self.begin_anew()  # looking up finds what is there
             return []
         # The client decodes in there, and gives up with whatever it meets.
-        except Exception as error:  # noqa: BLE001
-            return await self._salvage(error)
+        except Exception as error:
+            if Undecodable.of(error) and (read := await self._salvage()):
+                return self._due_instead(read)
+            if isinstance(error, KafkaError):
+                raise
+            raise CorruptRecordException(f"{type(error).__name__}: {error}") from error
+        # A record says itself where in its batch it is. The client believes it, and so would we skip what is there.
+        if not all(self._is_in_turn(*one) for one in found.items()) and (read := await self._salvage()):
+            return self._due_instead(read)
         return self._due(found)
+
+    def _is_in_turn(self, tp: TopicPartition, messages: Sequence[ConsumerRecord]) -> bool:
+        reading = self._readings.get(tp)
+        first = messages[0].offset
+        return reading is None or (
+            first <= reading.wanted and all(message.offset == first + n for n, message in enumerate(messages))
+        )
 
     def _due(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> list[ConsumerRecord]:
         due: list[ConsumerRecord] = []
@@ -123,16 +137,14 @@ class Source:
                 due.extend(self._select(tp, reading, messages))
         return due if self.generation == generation else []
 
-    async def _salvage(self, error: Exception) -> list[ConsumerRecord]:
-        """What is due of all partitions, read without the client. Raises KafkaError if decoding is not what failed."""
+    async def _salvage(self) -> Found:
+        """What there is in all partitions, read without the client. Raises KafkaError."""
         places = {tp: reading.wanted for tp, reading in self._readings.items() if tp not in self._paused}
-        read = await salvage(self._kafka, places) if Undecodable.of(error) else None
-        if not read:
-            if isinstance(error, KafkaError):
-                raise error
-            raise CorruptRecordException(f"{type(error).__name__}: {error}") from error
+        return await salvage(self._kafka, places)
+
+    def _due_instead(self, read: Found) -> list[ConsumerRecord]:
         due = self._due(read)
-        # Also of those of which nothing came: what the client had taken of them is lost with its failure.
+        # Also of those of which nothing came: what the client had taken of them is not used.
         for tp, reading in list(self._readings.items()):
             self._seek(tp, reading)
         return due

@@ -2,7 +2,8 @@
 
 The client gives up a whole fetch for one header name that is not UTF-8, and does not say which. The layout is Kafka's
 own (its documentation, "Message Format", record batch of magic 2); what even that does not tell is kept as one record.
-What the client refuses and this can read, such as a record with attributes, which mean nothing yet, is good.
+What the client refuses and this can read, such as a record with attributes, which mean nothing yet, is good; what it
+takes for a record far behind its batch, because the record says so, is not.
 """
 
 import struct
@@ -111,6 +112,9 @@ def _read(tp: TopicPartition, batch: bytes, end: int, offset: int) -> list[Consu
             _record(tp, one.offset, (one.timestamp, one.timestamp_type), (one.key, one.value, tuple(one.headers)))
             for one in decoded
         ]
+        offsets = [record.offset for record in records]
+        if offsets != sorted(set(offsets)) or any(one >= min(end, decoded.next_offset) for one in offsets):
+            raise ValueError("records that are not where they say")
         return [record for record in records if record.offset >= offset]
     # The boundary of one batch: the client's C and the decompressors raise whatever they like.
     except Exception as error:  # noqa: BLE001
