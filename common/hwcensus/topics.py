@@ -14,6 +14,7 @@ RETENTION_MS = 7 * 24 * 60 * 60 * 1000
 #: What both topics are set to, in Kafka's names and units.
 TOPIC_CONFIG: Mapping[str, str] = {
     "cleanup.policy": "delete",
+    "compression.type": "producer",  # repacked by a broker, commands would not reach an agent that lacks its codec
     "max.message.bytes": str(MAX_MESSAGE_BYTES),
     "message.timestamp.type": "LogAppendTime",
     "retention.ms": str(RETENTION_MS),

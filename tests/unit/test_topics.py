@@ -50,11 +50,12 @@ def test_no_partitions_are_refused() -> None:
         topics.partition_of("a", 0)
 
 
-def test_both_topics_have_append_times_a_week_and_room_for_a_large_device() -> None:
+def test_both_topics_have_append_times_a_week_room_for_a_large_device_and_the_codec_of_who_wrote() -> None:
     events, commands = topics.required("e", "c")
 
     assert (events.name, events.partitions, commands.name, commands.partitions) == ("e", 12, "c", 64)
     assert events.config == commands.config
     assert events.config["message.timestamp.type"] == "LogAppendTime"
     assert events.config["retention.ms"] == "604800000"
+    assert events.config["compression.type"] == "producer"
     assert events.config["max.message.bytes"] == "8388608"
