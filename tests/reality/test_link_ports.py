@@ -15,10 +15,11 @@ from hwcensus import document
 from hwcensus.command import Command, IssuedCommand
 from hwcensus_agent.commands.executors.bond import BondExecutor
 from hwcensus_agent.commands.executors.bridge import BridgeExecutor
-from hwcensus_agent.commands.executors.executor import KernelRefused, Subject
+from hwcensus_agent.commands.executors.executor import KernelRefused
 from hwcensus_agent.commands.executors.kept import Before
 from hwcensus_agent.commands.executors.link import InterfaceUnknown
 from hwcensus_agent.commands.executors.vlan import VlanExecutor
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.rtnetlink import Link, LinkChange, LinkMonitor, NewLink, RouteSocket
 from hwcensus_agent.way import Broker, Way
 from tests.fixtures.far_broker import BEYOND, FAR, PORT, attach, connect, far_broker, run

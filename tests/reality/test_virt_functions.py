@@ -15,8 +15,9 @@ from hwcensus.command import Command
 from hwcensus.errors import Refused
 from hwcensus.instant import now
 from hwcensus_agent.commands.census_port import Effect, Target
-from hwcensus_agent.commands.executors.executor import InUse, KernelRefused, Subject
+from hwcensus_agent.commands.executors.executor import InUse, KernelRefused
 from hwcensus_agent.commands.executors.virt_functions import VirtFunctionsExecutor
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.way import Way
 from tests.unit.sysfs_tree import Tree
 

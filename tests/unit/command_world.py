@@ -18,10 +18,11 @@ from hwcensus_agent.commands import inbox
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.binder import Moved
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, NameTaken, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, NameTaken
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy, Rule
 from hwcensus_agent.commands.runner import Commands
+from hwcensus_agent.commands.subject import Subject
 
 HOST, STREAM = "host-1", "stream-1"
 BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"

@@ -15,6 +15,7 @@ import yaml
 
 from hwcensus.config import settings_of
 from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.commands.subject import Subject
 
 COMPOSE = Path(__file__).resolve().parent.parent.parent / "compose"
 Service = Mapping[str, object]
@@ -95,9 +96,11 @@ def test_the_policy_as_shipped_allows_nothing_and_its_examples_are_some(tmp_path
     assert tomllib.loads(text) == {}
     (tmp_path / "policy.toml").write_text(example)
     allowed = Policy.load(tmp_path / "policy.toml")
-    assert allowed.allows("create", "bridge", "hwc0", lowers=["eth1"]) is None
-    assert allowed.allows("create", "vport", "", parent="10000000c9831b9e", wwpn="5001438001234567") is None
-    assert allowed.allows("detach", "pci", "0000:3b:00.1") is None
+    assert allowed.allows("create", "bridge", Subject(name="hwc0", lowers=("eth1",))) is None
+    assert (
+        allowed.allows("create", "vport", Subject(name="", parent="10000000c9831b9e", wwpn="5001438001234567")) is None
+    )
+    assert allowed.allows("detach", "pci", Subject(name="0000:3b:00.1")) is None
 
 
 @pytest.mark.parametrize("program", ["agent", "collector"])

@@ -12,9 +12,9 @@ from hwcensus.errors import Refused
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Expectation, Target
 from hwcensus_agent.commands.executors.binder import Binder, Moved
-from hwcensus_agent.commands.executors.executor import Subject
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, interrupted, not_seen
+from hwcensus_agent.commands.subject import Subject
 
 
 @dataclass(frozen=True, kw_only=True)

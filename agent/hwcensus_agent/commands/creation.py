@@ -14,11 +14,12 @@ from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken, Subject
+from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken
 from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
 from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.commands.wishes import NotKept, Wishes
 from hwcensus_agent.desired import Wish
 

@@ -12,10 +12,11 @@ from hwcensus.instant import now
 from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import FAILED, Answer
 from hwcensus_agent.commands.census_port import CensusPort, Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, NotUndone, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, InUse, NotUndone
 from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
+from hwcensus_agent.commands.subject import Subject
 
 Found = TypeVar("Found")
 
@@ -52,9 +53,7 @@ class Means:
 
     def allow(self, action: str, class_: str, subject: Subject) -> None:
         """Raises Refused where the host's policy does not."""
-        refusal = self.policy.allows(
-            action, class_, subject.name, parent=subject.parent, wwpn=subject.wwpn, lowers=subject.lowers
-        )
+        refusal = self.policy.allows(action, class_, subject)
         if refusal is not None:
             raise Refused(refusal.text, code=refusal.code)
 

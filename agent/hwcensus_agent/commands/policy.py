@@ -8,7 +8,7 @@ Who sent a command is not asked here: see `guard.py`.
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Self
 from hwcensus.creatable import CREATABLE
 from hwcensus.errors import ConfigError
 from hwcensus.guarded import read_guarded
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.settings import AgentSettings
 
 CREATE, DESTROY, DETACH, REATTACH = "create", "destroy", "detach", "reattach"
@@ -62,9 +63,9 @@ class Rule:
     lowers: tuple[str, ...] = ()
     where: str = "the default"
 
-    def fits(self, name: str, parent: str | None, wwpn: str | None, lowers: Collection[str]) -> bool:
-        asked = [(name, self.names), (parent or "", self.parents), (wwpn or "", self.wwpns)]
-        asked += [(lower, self.lowers) for lower in lowers]
+    def fits(self, subject: Subject) -> bool:
+        asked = [(subject.name, self.names), (subject.parent or "", self.parents), (subject.wwpn or "", self.wwpns)]
+        asked += [(lower, self.lowers) for lower in subject.lowers]
         return all(any(fnmatchcase(text, pattern) for pattern in patterns) for text, patterns in asked)
 
     def limits(self, action: str) -> str:
@@ -114,41 +115,21 @@ class Policy:
             raise ConfigError(f"{path}: write [[allow]], with two brackets")
         return cls(rules=tuple(_rule(rule, f"{path}: allow {n}") for n, rule in enumerate(rules, 1)), source=str(path))
 
-    def allows(
-        self,
-        action: str,
-        class_: str,
-        name: str,
-        *,
-        parent: str | None = None,
-        wwpn: str | None = None,
-        lowers: Collection[str] = (),
-    ) -> Refusal | None:
-        """None where a rule allows it, else what is missing. `parent` is a WWPN too; of a vport both are 16 digits.
-        `lowers` are the interfaces that it is to be made of."""
-        if self.rule(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers) is not None:
+    def allows(self, action: str, class_: str, subject: Subject) -> Refusal | None:
+        """None where a rule allows it, else what is missing."""
+        if self.rule(action, class_, subject) is not None:
             return None
         fitting = list(self._about(action, class_))
         if fitting:
-            asked = f"{wwpn or '(none)'} under {parent or '(none)'}" if class_ == VPORT else made_of(name, lowers)
             only = "; ".join(rule.limits(action) for rule in fitting)
-            text = f"this host's policy ({self.source}) lets {class_} {action} only {only}, not {asked}"
+            text = f"this host's policy ({self.source}) lets {class_} {action} only {only}, not {told(class_, subject)}"
         else:
             text = f'this host\'s policy ({self.source}) has no [[allow]] with class = "{class_}" and action "{action}"'
         return Refusal(code="not-allowed", text=text)
 
-    def rule(
-        self,
-        action: str,
-        class_: str,
-        name: str,
-        *,
-        parent: str | None = None,
-        wwpn: str | None = None,
-        lowers: Collection[str] = (),
-    ) -> Rule | None:
+    def rule(self, action: str, class_: str, subject: Subject) -> Rule | None:
         """The first that allows it."""
-        return next((rule for rule in self._about(action, class_) if rule.fits(name, parent, wwpn, lowers)), None)
+        return next((rule for rule in self._about(action, class_) if rule.fits(subject)), None)
 
     def creatable(self) -> tuple[str, ...]:
         """The classes of which something may be created: what `hello` says."""
@@ -184,9 +165,9 @@ def _lowers(table: dict[str, object], class_: str, actions: tuple[str, ...], whe
     return _strings(table, key, where) if key in table or is_needed else ()
 
 
-def made_of(name: str, lowers: Collection[str]) -> str:
-    """For people: an interface, and the others that it is to be made of."""
-    return f"{name} of {', '.join(lowers)}" if lowers else name
+def told(class_: str, subject: Subject) -> str:
+    """What was asked about, for people."""
+    return subject.as_port if class_ == VPORT else subject.as_device
 
 
 def _wwns(table: dict[str, object], key: str, where: str) -> tuple[str, ...]:

@@ -27,8 +27,9 @@ from hwcensus_agent.commands.creation import Creation
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
-from hwcensus_agent.commands.policy import VPORT, Policy, Refusal, made_of
+from hwcensus_agent.commands.policy import VPORT, Policy, Rule, told
 from hwcensus_agent.commands.runner import PATIENCE_S
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
 from hwcensus_agent.desired import Desired
@@ -86,21 +87,12 @@ class Explained(Policy):
 
     told: list[str] = field(default_factory=list)
 
-    def allows(
-        self,
-        action: str,
-        class_: str,
-        name: str,
-        *,
-        parent: str | None = None,
-        wwpn: str | None = None,
-        lowers: Collection[str] = (),
-    ) -> Refusal | None:
-        rule = self.rule(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers)
-        if rule is not None:
-            asked = f"{wwpn} under {parent}" if class_ == VPORT else made_of(name, lowers)
-            self.told.append(f"to {action} {class_} {asked}, by {rule.where}: {rule.limits(action)}")
-        return super().allows(action, class_, name, parent=parent, wwpn=wwpn, lowers=lowers)
+    def rule(self, action: str, class_: str, subject: Subject) -> Rule | None:
+        found = super().rule(action, class_, subject)
+        if found is not None:
+            limits = found.limits(action)
+            self.told.append(f"to {action} {class_} {told(class_, subject)}, by {found.where}: {limits}")
+        return found
 
 
 class OneLook:

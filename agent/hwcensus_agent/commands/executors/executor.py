@@ -12,6 +12,7 @@ from typing import Protocol
 from hwcensus.command import Command
 from hwcensus.errors import Refused
 from hwcensus_agent.commands.census_port import Expectation, Target
+from hwcensus_agent.commands.subject import Subject
 
 
 class NameTaken(Refused):
@@ -53,17 +54,6 @@ class InUse(Refused):
 
 
 _NEEDS_ROOT = "; the agent runs without root: run it as root on hosts where it shall create and destroy"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What the host's policy is asked about: the kernel's name of a device, and of the interfaces that it is to be made
-    of; of a virtual port its WWPN and its adapter's, since the kernel deals its name."""
-
-    name: str
-    parent: str | None = None
-    wwpn: str | None = None
-    lowers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,9 @@ from hwcensus.creatable.link import interface, ports
 from hwcensus.errors import Refused
 from hwcensus.names import device_name, told_apart
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken
 from hwcensus_agent.commands.executors.kept import Before
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.rtnetlink import Link, NewLink, RouteSocket
 from hwcensus_agent.way import Way, WayLost
 

@@ -13,9 +13,10 @@ from hwcensus.command import Command
 from hwcensus.creatable.virt_functions import wanted
 from hwcensus.errors import Refused
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, InUse, KernelRefused, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, InUse, KernelRefused
 from hwcensus_agent.commands.executors.kept import Before
 from hwcensus_agent.commands.executors.pci_holders import function_holders
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.sriov import PciFunction
 from hwcensus_agent.way import Way
 

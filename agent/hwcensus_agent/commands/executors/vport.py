@@ -11,7 +11,8 @@ from hwcensus.errors import Refused
 from hwcensus.names import device_name
 from hwcensus_agent import sysfs
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
-from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken, Subject
+from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken
+from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.fc_ports import FcPort, fc_port, fc_ports
 from hwcensus_agent.holders import holders
 from hwcensus_agent.sysfs import Unreadable
