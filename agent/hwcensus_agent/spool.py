@@ -9,7 +9,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from hwcensus.errors import HwcensusError
 from hwcensus.event import Event
 from hwcensus.instant import now, read_instant, write_instant
 from hwcensus_agent.news import CHANGE, GAP, REMOVE, News, Sight, merged_kind
+from hwcensus_agent.transaction import transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -107,16 +108,9 @@ class Spool:
                 self.connection.execute(f"ALTER TABLE {table} ADD COLUMN path TEXT NOT NULL DEFAULT ''")
                 self.connection.execute(f"UPDATE {table} SET path = coalesce(key, '')")  # noqa: S608
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All or nothing, on disk when it is left."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        return transaction(self.connection)
 
     # --- what is remembered between starts
 

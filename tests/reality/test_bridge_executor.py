@@ -5,8 +5,8 @@ import os
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy, Rule
 from hwcensus_agent.commands.runner import Commands
 from hwcensus_agent.rtnetlink import Link, RouteSocket
+from hwcensus_agent.transaction import transaction
 from hwcensus_agent.way import Way
 from tests.reality.test_sources_namespace import in_namespace
 
@@ -205,11 +206,8 @@ class Agent:
             on_resync=lambda _: None,
         )
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        self.connection.execute("BEGIN IMMEDIATE")
-        yield self.connection
-        self.connection.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.connection)
 
     def report(self, answer: Answer) -> None:
         self.answers.append(answer)

@@ -3,8 +3,8 @@ that signs. Not a test; the real executors are tested in tests/reality."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.policy import Policy, Rule
 from hwcensus_agent.commands.runner import Commands
 from hwcensus_agent.commands.subject import Subject
+from hwcensus_agent.transaction import transaction
 
 HOST, STREAM = "host-1", "stream-1"
 BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"
@@ -200,15 +201,8 @@ class Agent:
             patience=0.01,
         )
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.connection)
 
     async def until_answered(self, command_id: str) -> Answer:
         """Runs until the command's last answer."""
