@@ -1,41 +1,25 @@
 """The loop from Kafka to SQL, on real Kafka, the embedded broker, and both databases."""
 
-import asyncio
-import logging
 import sys
-import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import aiokafka
 import pytest
 import sqlalchemy as sql
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from hwcensus.broker import EmbeddedBroker
 from hwcensus.event import Event, Result
-from hwcensus.kafka import KafkaSettings
 from hwcensus_collector import database, tables
-from hwcensus_collector.ingest.intake import Entry, Intake, Positions
-from hwcensus_collector.ingest.run import Ingest
-from hwcensus_collector.ingest.source import Source
-from hwcensus_collector.ingest.spoiled import salvage
-from hwcensus_collector.settings import CollectorSettings, DatabaseSettings, IngestSettings
+from hwcensus_collector.settings import CollectorSettings
 from hwcensus_collector.store.check import check
-from tests.fixtures import raw_batch
 from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import wait_until
 from tests.fixtures.process import Process, program_environment
 from tests.fixtures.simulated_host import Nic, SimulatedHost
-
-Headers = list[tuple[str, bytes]]
-#: Kafka's client says what it cannot reach to this one, not to stderr.
-QUIET = logging.getLogger("librdkafka")
+from tests.wire.ingest_world import Headers, Wire, letters, rows, running, seq_of, settings_for, told_versions, wait_for
 
 
 @pytest.fixture
@@ -51,113 +35,9 @@ def topics(kafka_topics: Callable[..., Topics]) -> Topics:
     return kafka_topics(events_partitions=2, commands_partitions=1)
 
 
-class Wire:
-    """The events topic as agents write to it."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self.topic = topic
-        self.bootstrap = bootstrap
-        options = {"message.max.bytes": 32 * 1024 * 1024, "compression.type": "gzip", "enable.idempotence": True}
-        self._producer = Producer({"bootstrap.servers": bootstrap} | options, logger=QUIET)
-
-    def tell(self, *events: Event, partition: int = 0) -> None:
-        """All of them acknowledged when this returns."""
-        for event in events:
-            self._producer.produce(
-                self.topic, event.to_bytes(), key=event.host, partition=partition, headers=[*event.headers()]
-            )
-        self._flush()
-
-    def write(self, value: bytes | None, headers: Headers, partition: int = 0) -> None:
-        self._producer.produce(self.topic, value, partition=partition, headers=[*headers])
-        self._flush()
-
-    def _flush(self) -> None:
-        assert self._producer.flush(30) == 0
-
-    def committed(self, partition: int, group: str) -> int:
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group}, logger=QUIET)
-        try:
-            (found,) = consumer.committed([TopicPartition(self.topic, partition)], timeout=10)
-        finally:
-            consumer.close()
-        offset: int = found.offset
-        return offset
-
-
 @pytest.fixture
 def wire(kafka: Kafka, topics: Topics) -> Wire:
     return Wire(kafka.bootstrap, topics.events)
-
-
-def settings_for(wire: Wire, engine: sql.Engine, **ingest: Any) -> CollectorSettings:
-    return CollectorSettings(
-        kafka=KafkaSettings(
-            bootstrap_servers=(wire.bootstrap,), events_topic=wire.topic, group=f"group-of-{wire.topic}"
-        ),
-        database=DatabaseSettings(url=engine.url.render_as_string(hide_password=False)),
-        ingest=IngestSettings(retry_seconds=0.2, **ingest),
-    )
-
-
-@contextmanager
-def running(
-    settings: CollectorSettings, engine: sql.Engine, on_results: Callable[[Iterable[str]], object] = lambda _: None
-) -> Iterator[Ingest]:
-    """Ingest at work in a thread with a loop of its own; stopped in order at the end."""
-    ingest = Ingest(settings, engine, on_results)
-    stop = asyncio.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-    failed: list[BaseException] = []
-
-    async def work() -> None:
-        loops.append(asyncio.get_running_loop())
-        await ingest.run(stop)
-
-    def run() -> None:
-        try:
-            asyncio.run(work())
-        except BaseException as error:  # noqa: BLE001 (handed to the test)
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield ingest
-    finally:
-        wait_until(lambda: loops or failed, "ingest began")
-        if not failed:
-            loops[0].call_soon_threadsafe(stop.set)
-        thread.join(30)
-        assert not thread.is_alive()
-        if failed:
-            raise failed[0]
-
-
-def rows(engine: sql.Engine, query: sql.Select[Any]) -> list[Any]:
-    with engine.connect() as connection:
-        return list(connection.execute(query))
-
-
-def seq_of(engine: sql.Engine, host: SimulatedHost) -> int | None:
-    """The last seq folded of the host's present stream."""
-    table = tables.host
-    found = rows(engine, sql.select(table.c.seq).where(table.c.id == host.host, table.c.stream == host.stream))
-    return found[0].seq if found else None
-
-
-def wait_for(engine: sql.Engine, host: SimulatedHost) -> None:
-    wait_until(lambda: seq_of(engine, host) == host.seq, f"seq {host.seq} of {host.name} is folded")
-
-
-def letters(engine: sql.Engine) -> list[Any]:
-    return rows(engine, sql.select(tables.dead_letter).order_by(tables.dead_letter.c.id))
-
-
-def told_versions(engine: sql.Engine, host: SimulatedHost) -> list[int]:
-    version = tables.device_version
-    query = sql.select(version.c.seq).where(version.c.host == host.host).order_by(version.c.feed)
-    return [row.seq for row in rows(engine, query)]
 
 
 def test_what_agents_write_is_in_sql(wire: Wire, engine: sql.Engine) -> None:
@@ -313,165 +193,6 @@ def test_bad_input_becomes_dead_letters_and_the_partition_goes_on(wire: Wire, en
     )  # fmt: skip
     assert letter.headers["seq"] == "2"
     assert list(check(engine)) == []
-
-
-def test_records_that_kafkas_client_cannot_decode_are_dead_letters_and_nothing_beside_them_is_lost(
-    embedded: EmbeddedBroker, database_url: str
-) -> None:
-    engine = database.open_engine(database_url)
-    database.upgrade(engine)
-    topic = f"events-{uuid.uuid4().hex[:12]}"
-    wire, host, other = Wire(embedded.address, topic), SimulatedHost(), SimulatedHost()
-    settings = settings_for(wire, engine, static=True)
-
-    def write(data: bytes) -> None:
-        asyncio.run(raw_batch.produce(embedded.address, topic, data))
-
-    with running(settings, engine) as ingest:
-        wire.tell(host.hello())
-        wait_for(engine, host)
-        before, named, after = host.add(Nic(0)), host.add(Nic(1)), host.add(Nic(2))
-        bad = [*named.headers(), (raw_batch.BAD_NAME, b"x")]
-        write(raw_batch.batch((before.to_bytes(), before.headers()), (named.to_bytes(), bad),
-                              (after.to_bytes(), after.headers())))  # fmt: skip
-        wire.tell(other.hello(), other.add(Nic(0)), partition=1)
-        wait_for(engine, host)
-        wait_for(engine, other)
-        assert "seq-gap" not in ingest.intake.counts, "its other headers keep its place"
-        (letter,) = letters(engine)
-        assert (letter.code, letter.host, letter.offset) == ("undecodable", host.host, 2)
-        assert (letter.value, "not-utf-\\xff" in letter.headers) == (named.to_bytes(), True)
-        unknown = raw_batch.with_codec(raw_batch.batch((b"a", []), (b"b", [])), 7)
-        write(unknown)
-        wait_until(lambda: len(letters(engine)) == 2, "a batch that cannot be read is a dead letter")
-        assert letters(engine)[1].offset == 5
-    # The last record that is folded is looked at again, to see whether it is still the same topic.
-    with running(settings, engine) as again:
-        wire.tell(host.change_facts(0, "igb"))
-        wait_for(engine, host)
-        assert not again.intake.counts["another-topic"]
-        assert not again.intake.counts["dead-letter:undecodable"]
-    assert len(letters(engine)) == 2
-    engine.dispose()
-
-
-def test_a_record_that_only_kafkas_client_refuses_is_folded(embedded: EmbeddedBroker, sqlite_url: str) -> None:
-    engine = database.open_engine(sqlite_url)
-    database.upgrade(engine)
-    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
-    hello = host.hello()
-    data = raw_batch.changed(raw_batch.batch((hello.to_bytes(), hello.headers())), raw_batch.RECORDS + 2, 0x80)
-    asyncio.run(raw_batch.produce(embedded.address, wire.topic, data))
-    with running(settings_for(wire, engine, static=True), engine):
-        wait_for(engine, host)
-        wire.tell(host.add(Nic(0)))
-        wait_for(engine, host)
-    assert letters(engine) == []
-    engine.dispose()
-
-
-def test_a_batch_that_says_to_end_far_off_is_one_dead_letter(embedded: EmbeddedBroker, sqlite_url: str) -> None:
-    engine = database.open_engine(sqlite_url)
-    database.upgrade(engine)
-    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
-    data = bytearray(raw_batch.with_codec(raw_batch.batch((b"a", []), (b"b", [])), 7))
-    data[raw_batch.LAST_DELTA : raw_batch.LAST_DELTA + 4] = b"\x7f\xff\xff\xff"
-    asyncio.run(raw_batch.produce(embedded.address, wire.topic, raw_batch.resealed(bytes(data))))
-    with running(settings_for(wire, engine, static=True), engine):
-        wait_until(lambda: bool(letters(engine)), "it is a dead letter")
-        wire.tell(host.hello())
-        wait_for(engine, host)
-    assert [letter.offset for letter in letters(engine)] == [1]
-    engine.dispose()
-
-
-def test_a_record_that_says_to_be_far_off_hides_none_before_it(wire: Wire, sqlite_url: str) -> None:
-    engine = database.open_engine(sqlite_url)
-    database.upgrade(engine)
-    host = SimulatedHost()
-    data = raw_batch.changed(raw_batch.batch((b"a", [])), raw_batch.RECORDS + 3, 2 * 63)
-    asyncio.run(raw_batch.produce(wire.bootstrap, wire.topic, data))
-    with running(settings_for(wire, engine), engine):
-        wait_until(lambda: bool(letters(engine)), "it is a dead letter")
-        wire.tell(host.hello(), host.add(Nic(0)))
-        wait_for(engine, host)
-    assert [(letter.code, letter.offset) for letter in letters(engine)] == [("undecodable", 0)]
-    assert rows(engine, sql.select(tables.kafka_offset.c.next)) == [(3,)]
-    engine.dispose()
-
-
-async def test_a_record_that_the_client_cannot_decode_holds_up_no_other_partition(embedded: EmbeddedBroker) -> None:
-    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
-    hello = host.hello()
-    bad = raw_batch.batch((hello.to_bytes(), [(raw_batch.BAD_NAME, b"x")]))
-    for partition in (0, 2):
-        await raw_batch.produce(embedded.address, wire.topic, bad, partition)
-    for partition in (1, 3):
-        wire.tell(hello, partition=partition)
-
-    async def look_up(partition: int) -> tuple[None, None]:
-        return None, None
-
-    async def lost(partition: int, why: str) -> None:
-        raise AssertionError(why)
-
-    source = Source(settings_for(wire, sql.create_engine("sqlite://"), static=True), look_up, lost)
-    await source.start()
-    try:
-        while not source.ready():
-            await source.look_up()
-        while not (found := await source.messages()):
-            pass
-    finally:
-        await source.stop()
-    assert {message.partition for message in found} == {0, 1, 2, 3}
-
-
-def test_no_transaction_holds_more_records_for_one_that_the_client_cannot_decode(
-    embedded: EmbeddedBroker, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = database.open_engine(sqlite_url)
-    database.upgrade(engine)
-    wire, host = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}"), SimulatedHost()
-    told = [host.hello(), *(host.add(Nic(n)) for n in range(4))]
-    records = [(one.to_bytes(), one.headers()) for one in told]
-    records[-1][1].append((raw_batch.BAD_NAME, b"x"))
-    asyncio.run(raw_batch.produce(embedded.address, wire.topic, raw_batch.batch(*records)))
-    sizes, take = list[int](), Intake.take
-
-    def counted(self: Intake, entries: Sequence[Entry], positions: Positions) -> None:
-        sizes.append(len(entries))
-        take(self, entries, positions)
-
-    monkeypatch.setattr(Intake, "take", counted)
-    with running(settings_for(wire, engine, static=True, batch_records=2), engine):
-        wait_for(engine, host)
-    assert sizes
-    assert max(sizes) == 2
-    engine.dispose()
-
-
-async def test_a_partition_that_cannot_be_had_takes_no_other_with_it(embedded: EmbeddedBroker) -> None:
-    wire = Wire(embedded.address, f"events-{uuid.uuid4().hex[:12]}")
-    bad = raw_batch.batch((b"", [(raw_batch.BAD_NAME, b"x")]))
-    await raw_batch.produce(embedded.address, wire.topic, bad, 1)
-    there, away, behind = (aiokafka.TopicPartition(wire.topic, partition) for partition in (1, 99, 0))
-    settings = KafkaSettings(bootstrap_servers=(embedded.address,))
-    assert list(await salvage(settings, {away: 0, behind: 7, there: 0})) == [there]
-
-
-def test_a_name_that_is_not_utf8_costs_one_record_of_real_kafka_too(wire: Wire, sqlite_url: str) -> None:
-    engine = database.open_engine(sqlite_url)
-    database.upgrade(engine)
-    host = SimulatedHost()
-    hello, named, after = host.hello(), host.add(Nic(1)), host.add(Nic(2))
-    records = [(one.to_bytes(), one.headers()) for one in (hello, named, after)]
-    records[1][1].append((raw_batch.BAD_NAME, b"x"))
-    asyncio.run(raw_batch.produce(wire.bootstrap, wire.topic, raw_batch.batch(*records)))
-    with running(settings_for(wire, engine), engine):
-        wait_for(engine, host)
-    assert [(letter.code, letter.offset) for letter in letters(engine)] == [("undecodable", 1)]
-    engine.dispose()
 
 
 def test_records_that_contradict_their_headers_have_no_place(wire: Wire, engine: sql.Engine) -> None:
