@@ -52,6 +52,8 @@ class Census:
         self._awaited: dict[str, _Awaited] = {}
         #: Commands that wait to be seen now, for what the kernel has done; and who is told when their number changes.
         self.waiting = 0
+        #: Told of the sysfs path at which a command has done what it waits for.
+        self.on_done: Callable[[str], None] = lambda _: None
         self.on_waiting: Callable[[], None] = lambda: None
 
     def reset(self, told: Mapping[str, Sight]) -> None:
@@ -122,8 +124,16 @@ class Census:
 
     def _flapped(self, glance: Glance) -> list[Sight]:
         """Devices that are there, but went and came again since the last look."""
-        back = [sight.identity for sight in glance.seen if glance.gone.get(sight.path)]
-        return [self._sights[identity] for identity in back if identity in self._sights]
+        known = [sight for sight in glance.seen if sight.identity in self._sights]
+        back = [sight for sight in known if glance.gone.get(sight.path) or self._is_made_anew(sight, glance)]
+        return [self._sights[sight.identity] for sight in back]
+
+    def _is_made_anew(self, sight: Sight, glance: Glance) -> bool:
+        """Whether a command has just made it, so that what is known of it at another path is what went before."""
+        if sight.path in glance.moved or self._sights[sight.identity].path == sight.path:
+            return False
+        device = _target(sight)
+        return any(one.effect is Effect.ADD and one.fits(device) for one in self._expected)
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""
@@ -177,10 +187,12 @@ class Census:
         self._going.update(dict.fromkeys(self._paths_of(expectations), command_id))
         self._awaited[command_id] = _Awaited(left=len(expectations))
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None = None) -> tuple[Produced, ...] | None:
         """What was added, once all expected events are in the outbox; None where one does not come in time."""
         awaited = self._awaited[command_id]
         self._wait(+1)
+        if at is not None:
+            self.on_done(at)
         try:
             async with asyncio.timeout(timeout):
                 await awaited.all_seen.wait()

@@ -4,6 +4,7 @@ It looks when it is asked to, at the whole host or at some paths, and compares n
 one device is described is in `describe/`, who is who in `hwcensus.names` and `hwcensus.identity`.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from hwcensus_agent.arrivals import Arrivals
 from hwcensus_agent.bounded import Bounded
 from hwcensus_agent.carry import carry_over, stayed, without_empty_states
 from hwcensus_agent.describe import is_candidate
-from hwcensus_agent.describe.feeding import fed_by
+from hwcensus_agent.describe.feeding import FEEDS, fed_by
 from hwcensus_agent.hal.device import DEVICES
 from hwcensus_agent.hal.devices import HalDevices
 from hwcensus_agent.host import HostView, above, key_of, path_of
@@ -192,13 +193,16 @@ class Enumerator:
             if came or (key in names and not host.is_there(key)):
                 moving.add(key)
             if came:  # it can be named now by what it is linked with
-                wanted |= _linked(host, key)
-        if moving:  # those below get another parent, or are gone too
-            wanted.update(other for other in names if not moving.isdisjoint(above(other)))
-        return wanted
+                wanted |= _linked(host, key) | _namesakes(host, key, names)
+        # Those below get another parent, or are gone too.
+        return wanted | _below(moving, names)
 
     def _subsystem(self, host: HostView, path: str) -> str:
         return COMPUTER if path == DEVICES else host.subsystem(path)
+
+    def concerns(self, subsystem: str) -> bool:
+        """Whether devices of this subsystem are described, or feed those that are."""
+        return subsystem in FEEDS or self._is_candidate(subsystem)
 
     def answered(self) -> list[str]:
         """Keys of the devices that did not answer in time and do again. Told once."""
@@ -302,6 +306,8 @@ def _by_place(identities: Mapping[str, str]) -> dict[str, str]:
 
 def _taken_for(devices: Mapping[str, tuple[str, Device]], subjects: Iterable[Subject], known: _Known) -> dict[str, str]:
     """Key → identity of devices at the place of a former one, whose identifier is unread now and shown by nobody."""
+    if not known.of_old:
+        return {}
     shown = {identity_of(subject.subsystem, kind, value) for subject in subjects for kind, value in subject.own}
     taken: dict[str, str] = {}
     for key, (subsystem, device) in devices.items():
@@ -332,6 +338,19 @@ def _parent(key: str, names: Mapping[str, str]) -> str | None:
     if key == DEVICES:
         return None
     return next((names[one] for one in above(key) if one in names), COMPUTER)
+
+
+def _below(keys: Collection[str], names: Iterable[str]) -> set[str]:
+    """Those of the names that are keys of devices below one of `keys`."""
+    ordered = sorted(names) if keys else []
+    spans = ((bisect_left(ordered, f"{key}/"), bisect_left(ordered, f"{key}0")) for key in keys)  # 0 comes after /
+    return {one for begin, end in spans for one in ordered[begin:end]}
+
+
+def _namesakes(host: HostView, key: str, names: Iterable[str]) -> set[str]:
+    """Keys of known devices that are gone and had the kernel's name of this one, which it deals again."""
+    ending = key[key.rindex("/") :]
+    return {other for other in names if other.endswith(ending) and not host.is_there(other)}
 
 
 def _linked(host: HostView, key: str) -> set[str]:

@@ -7,6 +7,7 @@ ports are in the census is not asked here.
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hwcensus.fact import printable
@@ -28,6 +29,11 @@ class FcPort:
     #: Its folder in this file system, without links; a virtual port's is in `vport-*` of its adapter's.
     folder: str
     wwpn: str | None
+
+    @property
+    def syspath(self) -> str:
+        """As the kernel names it: "/sys/…"; `sysroot` is one without links."""
+        return "/sys" + self.folder.removeprefix(self.sysroot)
 
     @property
     def wwnn(self) -> str | None:
@@ -66,9 +72,14 @@ class FcPort:
         """Likewise, of a virtual port."""
         return _text(f"{self.sysroot}/class/fc_vports/{self.vport}/vport_state")
 
-    def create(self, wwpn: str, wwnn: str) -> None:
-        """Has the driver make a virtual port. Returns when it did; raises the kernel's OSError."""
+    def create(self, wwpn: str, wwnn: str) -> str | None:
+        """Has the driver make a virtual port. Returns when it did, with the syspath of its host where that can be told
+        from others; raises the kernel's OSError."""
+        before = _listed(self.folder, "vport-")
         self._write("vport_create", f"{wwpn}:{wwnn}")
+        new = _listed(self.folder, "vport-") - before
+        hosts = [f"{vport}/{host}" for vport in new for host in _listed(f"{self.folder}/{vport}", "host")]
+        return f"{self.syspath}/{hosts[0]}" if len(hosts) == 1 else None
 
     def delete(self, vport: "FcPort") -> None:
         """The reverse."""
@@ -127,6 +138,13 @@ def fc_port(sysroot: str, host: str) -> FcPort | None:
     if os.path.basename(folder) != host:  # noqa: PTH119
         return None
     return FcPort(sysroot=sysroot, host=host, folder=folder, wwpn=_wwn(f"{home}/port_name"))
+
+
+def _listed(folder: str, prefix: str) -> set[str]:
+    """The names in a folder that begin so; none where it cannot be read."""
+    with suppress(Unreadable):
+        return {*sysfs.children(folder, prefix)}
+    return set()
 
 
 def _device(home: str) -> str:

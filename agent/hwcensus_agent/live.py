@@ -37,6 +37,7 @@ class Live:
         self._spool, self._look, self._source, self._wake = spool, look, source, wake
         self.census = Census(spool.told())
         self.census.on_waiting = self._hurry
+        self.census.on_done = self._look_at_once
         self._quiet = settings.coalesce_ms / 1000
         self._pending = Pending(
             quiet=self._quiet,
@@ -54,6 +55,8 @@ class Live:
 
     def hint(self, hint: Hint) -> None:
         """For sources: something is worth a look."""
+        if not self._look.concerns(hint):
+            return
         at = asyncio.get_running_loop().time()
         self._pending.hint(hint, at)
         if at + self._pending.quiet < self._waits_until:
@@ -67,6 +70,11 @@ class Live:
 
     def _hurry(self) -> None:
         self._pending.quiet = min(HURRY_S, self._quiet) if self.census.waiting else self._quiet
+        self._hinted.set()
+
+    def _look_at_once(self, path: str) -> None:
+        """A command did something there: nobody need say so first, nor is what else is said looked at with it."""
+        self._pending.hurry(path, asyncio.get_running_loop().time())
         self._hinted.set()
 
     def look_again(self) -> None:
@@ -107,8 +115,7 @@ class Live:
             if due is None or due > loop.time():
                 await self._hint_or(None if due is None else due - loop.time())
                 continue
-            # A look takes longer than the parts of one device come after each other: no second one beside the command.
-            ready = self._pending.take(inf if self.census.waiting else loop.time())
+            ready = self._pending.take(loop.time())
             if ready is not None:
                 # Stopping must not stop a look: its thread goes on, and no second look may begin beside it.
                 self._looking = loop.create_task(self._look_at(ready))

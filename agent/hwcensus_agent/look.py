@@ -62,6 +62,10 @@ class HostLook:
         seen = tuple(Sight.of(one.identity, one.element, one.path) for one in found.devices)
         return Looked(seen=seen, paths=found.paths, untold=found.untold)
 
+    def concerns(self, hint: Hint) -> bool:
+        """Whether what is hinted at is in the census, or changes what is; what moves may have devices below it."""
+        return hint.subsystem is None or hint.action is Action.MOVE or self._enumerator.concerns(hint.subsystem)
+
     def shows(self, wanted: Callable[[str], tuple[str, ...]]) -> None:
         """From now on adapters show which virtual ports are wanted on them."""
         self._enumerator.wanted = wanted

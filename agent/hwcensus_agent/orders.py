@@ -5,7 +5,7 @@ import logging
 
 from hwcensus.command import IssuedCommand
 from hwcensus.topics import partition_of
-from hwcensus_agent.commands.answer import Answer
+from hwcensus_agent.commands.answer import ACCEPTED, Answer
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.keeper import Keeper
@@ -23,6 +23,9 @@ from hwcensus_agent.spool import Spool
 from hwcensus_agent.way import Way
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that `accepted` waits for the end of its command: most leave in one batch.
+ACCEPTED_S = 0.25
 
 
 class Orders:
@@ -92,7 +95,10 @@ class Orders:
             "produced": produced,
         }  # fmt: skip
         self._spool.put_in_transaction(RESULT, {key: value for key, value in detail.items() if value is not None})
-        self._publisher.woken.set()
+        if answer.state == ACCEPTED:
+            asyncio.get_running_loop().call_later(ACCEPTED_S, self._publisher.woken.set)
+        else:
+            self._publisher.woken.set()
 
     def _wanted(self, parent: str) -> None:
         """Has the adapter tell what is wanted on it now."""

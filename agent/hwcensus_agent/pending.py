@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 
 from hwcensus.instant import now
 from hwcensus_agent.host import above, key_of
@@ -34,6 +35,7 @@ class _Window:
     first: float
     last: float
     at: datetime
+    is_urgent: bool = False
 
 
 @dataclass
@@ -63,6 +65,11 @@ class Pending:
             self._windows[hint.syspath] = self._windows[hint.beside]
         self._open(hint.syspath, at)
 
+    def hurry(self, path: str, at: float) -> None:
+        """Has this path looked at now, and nothing that can wait with it."""
+        self._open(path, at)
+        self._windows[path].is_urgent = True
+
     def look_at_everything(self) -> None:
         self._everything = True
 
@@ -73,11 +80,11 @@ class Pending:
         return min((self._closes(window) for window in self._windows.values()), default=None)
 
     def take(self, at: float) -> Ready | None:
-        """What is due, which is forgotten by it."""
+        """What is due, which is forgotten by it: what is urgent alone, and at `inf` all that waits."""
         if self._everything:
             due = list(self._windows)
         else:
-            due = self._with_moves(self._with_parents(at))
+            due = self._with_moves(self._with_parents(self._due(at)))
             if not due:
                 return None
             if EVERYTHING in due:
@@ -102,14 +109,18 @@ class Pending:
             self._moved[later.get(new, new)] = old
 
     def _closes(self, window: _Window) -> float:
-        return min(window.last + self.quiet, window.first + self.longest)
+        return 0.0 if window.is_urgent else min(window.last + self.quiet, window.first + self.longest)
 
     def _open(self, path: str, at: float) -> None:
         self._windows.setdefault(path, _Window(at, at, now())).last = at
 
-    def _with_parents(self, at: float) -> set[str]:
-        """What is due, and what waits above it: a device is told after its parent, and known by what that is."""
+    def _due(self, at: float) -> set[str]:
         due = {path for path, window in self._windows.items() if self._closes(window) <= at}
+        urgent = {path for path in due if self._windows[path].is_urgent}
+        return due if at == inf else urgent or due
+
+    def _with_parents(self, due: set[str]) -> set[str]:
+        """What is due, and what waits above it: a device is told after its parent, and known by what that is."""
         return due | {one for path in due for one in above(path) if one in self._windows}
 
     def _with_moves(self, due: set[str]) -> list[str]:
@@ -150,4 +161,7 @@ def _by_keys(hint: Hint) -> Hint:
         return hint
     old = None if hint.old_syspath is None else key_of(hint.old_syspath)
     beside = None if hint.beside is None else key_of(hint.beside)
-    return replace(hint, syspath=key_of(hint.syspath), old_syspath=old, beside=beside)
+    key = key_of(hint.syspath)
+    if key == hint.syspath and old is beside is None:
+        return hint  # as nearly always
+    return replace(hint, syspath=key, old_syspath=old, beside=beside)

@@ -4,6 +4,7 @@ The order is sacred: sources listen before the first look, so that nothing falls
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -151,6 +152,8 @@ class Agent:
         work = [publisher.run(), live.run(), pulse.run(), orders.run(), _feed_watchdog()]
         tasks = [loop.create_task(one) for one in work]
         logger.info("the agent runs", extra={"host": self._host, "devices": len(live.census)})
+        gc.collect()
+        gc.freeze()  # what is left stays: Python need not look for cycles in it again and again
         notify(f"READY=1\nSTATUS={len(live.census)} devices")
         try:
             await self._first_end(tasks)

@@ -50,6 +50,7 @@ class View:
         self._hal = hal or {}
         self._devtype = devtype
         self._seen: dict[str, _Seen] = {}
+        self._there: dict[str, bool] = {}
         self._uevent: dict[str, bytes] | None = None
         self._found: Mapping[str, bytes] | None = None
         #: The attribute that is being read, and those whose read did not come back.
@@ -111,7 +112,10 @@ class View:
 
     def has(self, name: str) -> bool:
         """Whether there is such an attribute, folder or link. It is not read."""
-        return os.path.lexists(f"{self._folder}/{name}")
+        there = self._there.get(name)
+        if there is None:
+            there = self._there[name] = os.path.lexists(f"{self._folder}/{name}")
+        return there
 
     def path(self, name: str) -> str:
         """Where an attribute is in this file system."""

@@ -162,7 +162,7 @@ class LinkCensus:
     def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
         self.expected[command_id] = tuple(expectations)
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None) -> tuple[Produced, ...] | None:
         produced = []
         for expected in self.expected[command_id]:
             assert expected.kernel_name is not None

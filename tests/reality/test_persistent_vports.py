@@ -393,5 +393,6 @@ async def test_a_port_that_the_kernel_deleted_is_not_made_again_though_the_censu
     async with agent(kernel, patience=0.05) as ours:
         ours.desired.add(WISH)
         kernel.tell = lambda action, syspath: None
+        ours.live.census.on_done = lambda syspath: None
         assert (await ours.answer(destroy(name=f"scsi_{host}"))).code == "not-seen"
         assert (kernel.vports(), list(ours.desired)) == ({}, [])

@@ -190,10 +190,36 @@ async def test_of_many_ports_the_one_that_is_meant_is_deleted(kernel: NpivKernel
         assert set(kernel.vports().values()) == left
 
 
+async def test_a_port_is_seen_to_come_and_go_though_no_event_tells_of_it(kernel: NpivKernel) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        kernel.tell = lambda action, syspath: None
+        assert (await ours.answer(create())).state == "succeeded"
+        assert (await ours.answer(destroy())).state == "succeeded"
+        assert ours.told() == [("add", "scsi_host0", "c1"), ("remove", "scsi_host0", "c2")]
+
+
+@pytest.mark.parametrize("again", [WWPN, "10000000c9831bff"])
+async def test_a_port_made_before_the_census_saw_another_go_has_its_place_and_name(
+    kernel: NpivKernel, again: str
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        assert (await ours.answer(create())).state == "succeeded"
+        kernel.tell = lambda action, syspath: None  # udev takes its time
+        kernel.remove("host5", "host0")
+        made = await ours.answer(create(again, command_id="c3"))
+        assert (made.state, made.produced) == (
+            "succeeded", (Produced(identity=f"scsi/wwpn/{again}", name="scsi_host0"),),
+        )  # fmt: skip
+        assert ours.told() == [("add", "scsi_host0", "c1"), ("remove", "scsi_host0", None), ("add", "scsi_host0", "c3")]
+
+
 async def test_what_the_census_does_not_see_in_time_is_deleted_again(kernel: NpivKernel) -> None:
     kernel.adapter("host5", ADAPTER)
     async with agent(kernel, patience=0.05) as ours:
         kernel.tell = lambda action, syspath: None
+        ours.live.census.on_done = lambda syspath: None
         made = await ours.answer(create())
         assert (made.state, made.code) == ("failed", "not-seen")
         assert kernel.vports() == {}

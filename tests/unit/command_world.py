@@ -152,7 +152,7 @@ class FakeCensus:
     def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
         self.expected[command_id] = tuple(expectations)
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None) -> tuple[Produced, ...] | None:
         expected = self.expected[command_id]
         if self.blind or not all(self._is_met(one) for one in expected):
             return None

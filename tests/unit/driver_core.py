@@ -143,7 +143,7 @@ class Census:
     def expect(self, command_id: str, expectations: Collection[Expectation]) -> None:
         self._expected = expectations
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None) -> tuple[Produced, ...] | None:
         return () if not self._expected else None
 
     def forget(self, command_id: str) -> None:

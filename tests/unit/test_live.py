@@ -23,8 +23,8 @@ from .test_census import FOLDER, bridge
 class SlowLook(HostLook):
     """Sees one bridge when it is let, and notes what it was asked and whether two looks met."""
 
-    def __init__(self) -> None:
-        super().__init__(CensusSettings())
+    def __init__(self, settings: CensusSettings = CensusSettings()) -> None:  # noqa: B008 - frozen
+        super().__init__(settings)
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.asked: list[frozenset[str] | None] = []
         self.met = False
@@ -176,19 +176,40 @@ async def test_what_a_command_waits_for_is_not_waited_for_until_all_is_quiet(spo
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_while_a_command_waits_one_look_takes_all_that_was_hinted_at(spool: Spool) -> None:
+async def test_what_a_command_did_is_looked_at_before_any_event_tells_of_it_and_alone(spool: Spool) -> None:
     look = SlowLook()
     look.go_on.set()
     agent = Live(CensusSettings(coalesce_ms=600_000, coalesce_max_ms=600_000), spool, look, "udev", lambda: None)
     running = asyncio.create_task(agent.run())
-    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br0"))
-    later = asyncio.get_running_loop().time() + 3600
-    agent._pending.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br1"), later)
+    agent.hint(Hint(source="udev", action=Action.ADD, syspath=f"{FOLDER}/br1"))
     agent.census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", kernel_name="br0")])
-    assert await agent.census.wait_seen("c1", 60) is not None
-    assert look.asked == [frozenset({f"{FOLDER}/br0", f"{FOLDER}/br1"})]
+    assert await agent.census.wait_seen("c1", 60, f"{FOLDER}/br0") is not None
+    assert look.asked == [frozenset({f"{FOLDER}/br0"})]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "subsystem, action, is_looked_at",
+    [
+        ("net", Action.ADD, True),
+        ("fc_vports", Action.REMOVE, True),  # which its adapter counts
+        ("leds", Action.ADD, True),  # by the settings
+        (None, Action.ADD, True),  # who told it does not say
+        ("workqueue", Action.ADD, False),
+        ("bsg", Action.REMOVE, False),
+        ("workqueue", Action.MOVE, True),  # with whatever is below
+    ],
+)
+async def test_only_a_device_that_is_described_or_feeds_one_is_worth_a_look(
+    spool: Spool, subsystem: str | None, action: Action, is_looked_at: bool
+) -> None:
+    look = SlowLook(CensusSettings(include=("leds",)))
+    look.go_on.set()
+    agent = live(spool, look)
+    agent.hint(Hint(source="udev", action=action, syspath=f"{FOLDER}/x", subsystem=subsystem))
+    await agent.finish()
+    assert bool(look.asked) is is_looked_at
 
 
 async def test_what_a_command_made_leaves_with_its_answer_or_soon_without_one(spool: Spool) -> None:

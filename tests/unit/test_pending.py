@@ -1,5 +1,7 @@
 """Hints wait for quiet: one look for many of them, and never longer than the longest wait."""
 
+from math import inf
+
 import pytest
 
 from hwcensus_agent.host import key_of
@@ -39,6 +41,28 @@ def test_one_restless_device_does_not_hold_up_another(pending: Pending) -> None:
     ready = pending.take(10.2)
     assert ready is not None
     assert ready.paths == frozenset({BR1})
+
+
+def test_what_a_command_did_is_looked_at_at_once_and_what_can_wait_is_not(pending: Pending) -> None:
+    usb = "/sys/devices/usb1/1-1"
+    for path in (BR1, usb, f"{usb}/1-1:1.0"):
+        pending.hint(hint(Action.ADD, path), 10.0)
+    pending.hurry(f"{usb}/1-1:1.0", 10.0)
+    assert pending.next_due() == 0
+    ready = pending.take(10.2)
+    assert ready is not None
+    assert ready.paths == frozenset({usb, f"{usb}/1-1:1.0"}), "nothing but what it is below comes with it"
+    ready = pending.take(10.2)
+    assert ready is not None
+    assert ready.paths == frozenset({BR1})
+
+
+def test_at_the_end_nothing_is_left_for_what_a_command_did(pending: Pending) -> None:
+    pending.hint(hint(Action.ADD, BR1), 10.0)
+    pending.hurry(BR0, 10.0)
+    ready = pending.take(inf)
+    assert ready is not None
+    assert ready.paths == frozenset({BR0, BR1})
 
 
 def test_a_device_is_not_looked_at_before_what_it_is_below(pending: Pending) -> None:

@@ -69,9 +69,10 @@ class CensusPort(Protocol):
         """The next event that meets each is this command's doing, and says so (`command="<id>"`). Instead of what was
         expected for it before."""
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None) -> tuple[Produced, ...] | None:
         """What was added, once all expected events are in the outbox; None where one does not come in `timeout`
-        seconds."""
+        seconds. `at` is the sysfs path of what the kernel has just made or taken away, to be looked at before any
+        event says so; None where that is waited for."""
 
     def forget(self, command_id: str) -> None:
         """Expect nothing more for this command; a command without expectations is fine."""

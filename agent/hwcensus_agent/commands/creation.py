@@ -41,10 +41,15 @@ class Creation:
     async def may_create(self, command: Command) -> tuple[Executor, str]:
         """Who makes it, and the mark of what is there before. Changes nothing. Raises HwcensusError."""
         executor = self._creator(command)
-        self.means.allow(CREATE, executor.creates, await asyncio.to_thread(executor.subject, command))
-        self.wishes.of(command, executor)
         self.means.check_parent(command)
-        return executor, await asyncio.to_thread(executor.check, command)
+
+        def look() -> str:
+            self.means.allow(CREATE, executor.creates, executor.subject(command))
+            return executor.check(command)
+
+        mark = await asyncio.to_thread(look)
+        self.wishes.of(command, executor)
+        return executor, mark
 
     async def may_destroy(self, command: Command) -> tuple[Executor, Target, str]:
         """Who takes which device away, and its mark. Changes nothing. Raises HwcensusError."""
@@ -68,14 +73,14 @@ class Creation:
         intent = Intent(executor=executor.creates, mark=mark)
         self.means.begin(command, intent, self.expected(command, intent))
         try:
-            await asyncio.to_thread(executor.create, command)
+            made = await asyncio.to_thread(executor.create, command)
         except NameTaken:
             raise  # what is there is somebody else's
         except Exception as error:
             # Whatever it was: the kernel may have made it all the same (an answer can be lost).
             await self._undo(command, executor, mark, str(error) or repr(error))
             raise
-        return await self._ends_well(command, executor, mark, await self.means.seen(command))
+        return await self._ends_well(command, executor, mark, await self.means.seen(command, made))
 
     async def destroy(self, command: Command) -> Answer:
         wish = self.may_unwant(command)
@@ -84,7 +89,7 @@ class Creation:
         executor, target, mark = await self.may_destroy(command)
         self.means.begin(command, Intent(executor=executor.creates, target=target, mark=mark), [going(target)])
         await asyncio.to_thread(executor.destroy, target, mark)
-        return self._gone(command, target, await self.means.seen(command))
+        return self._gone(command, target, await self.means.seen(command, target.syspath))
 
     async def settle(self, begun: Begun) -> Answer:
         command, target, mark = begun.command, begun.intent.target, begun.intent.mark

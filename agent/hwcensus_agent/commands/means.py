@@ -69,9 +69,9 @@ class Means:
         self.note(command, intent)
         self.census.expect(command.id, expected)
 
-    async def seen(self, command: Command) -> tuple[Produced, ...] | None:
-        """What was made, once the census saw all that is expected; None where it does not."""
-        return await self.census.wait_seen(command.id, self.patience)
+    async def seen(self, command: Command, at: str | None = None) -> tuple[Produced, ...] | None:
+        """What was made, once the census saw all that is expected, `at` this sysfs path; None where it does not."""
+        return await self.census.wait_seen(command.id, self.patience, at)
 
     async def rest_seen(self, command: Command, expected: Collection[Expectation]) -> tuple[Produced, ...] | None:
         """The same after a crash: some of it may have been seen before."""

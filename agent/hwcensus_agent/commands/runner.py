@@ -35,7 +35,8 @@ PATIENCE_S = 10.0
 
 
 class Commands:
-    """The commands of one agent. Everything but executors runs in the loop's thread, as the spool wants it."""
+    """The commands of one agent. Everything but executors, and what the policy says of what they are asked for, runs in
+    the loop's thread, as the spool wants it."""
 
     def __init__(
         self,

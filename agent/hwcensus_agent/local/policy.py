@@ -116,7 +116,7 @@ class OneLook:
     def forget(self, command_id: str) -> None:
         pass
 
-    async def wait_seen(self, command_id: str, timeout: float) -> tuple[Produced, ...] | None:
+    async def wait_seen(self, command_id: str, timeout: float, at: str | None) -> tuple[Produced, ...] | None:
         return None
 
 

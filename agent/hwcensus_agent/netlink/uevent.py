@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hwcensus_agent.netlink.connection import widen
@@ -32,10 +31,10 @@ class Uevent:
 
     action: str
     devpath: str  # below /sys, of whatever bytes (os.fsdecode)
-    properties: Mapping[bytes, bytes]
+    lines: bytes  # `KEY=value`, each between zeros
 
     def text(self, key: bytes) -> str | None:
-        found = self.properties.get(key)
+        found = _value(self.lines, key)
         return None if found is None else os.fsdecode(found)
 
 
@@ -83,12 +82,18 @@ class UeventMonitor:
 
 def parse_uevent(datagram: bytes) -> Uevent:
     """One message of either group. Raises Malformed."""
-    lines = (_udevs(datagram) if datagram.startswith(_PREFIX) else datagram.partition(b"\0")[2]).split(b"\0")
-    properties = {key: value for key, equals, value in (line.partition(b"=") for line in lines) if equals}
-    action, devpath = properties.get(b"ACTION"), properties.get(b"DEVPATH")
+    lines = b"\0%b\0" % (_udevs(datagram) if datagram.startswith(_PREFIX) else datagram.partition(b"\0")[2])
+    action, devpath = _value(lines, b"ACTION"), _value(lines, b"DEVPATH")
     if not action or devpath is None or not devpath.startswith(b"/") or b"/../" in devpath + b"/":
         raise Malformed("a uevent names no action, or no device")
-    return Uevent(action.decode("ascii", "replace"), os.fsdecode(devpath), properties)
+    return Uevent(action.decode("ascii", "replace"), os.fsdecode(devpath), lines)
+
+
+def _value(lines: bytes, key: bytes) -> bytes | None:
+    """Found where it is asked for: of an event's thirty properties five are."""
+    sign = b"\0%b=" % key
+    at = lines.find(sign)
+    return None if at < 0 else lines[at + len(sign) : lines.index(b"\0", at + 1)]
 
 
 def _udevs(datagram: bytes) -> bytes:

@@ -27,6 +27,5 @@ class Hint:
     action: Action
     syspath: str  # "/sys" and the kernel's DEVPATH, whatever the sysroot: no symlink in it
     subsystem: str | None = None
-    devtype: str | None = None
     old_syspath: str | None = None  # of a move: where the device was
     beside: str | None = None  # syspath of another device: one look is to see both, or neither as it is now

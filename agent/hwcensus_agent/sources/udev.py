@@ -168,7 +168,6 @@ def _hint(event: Uevent) -> Hint:
         action=_action(event.action),
         syspath=f"/sys{event.devpath}",
         subsystem=event.text(b"SUBSYSTEM"),
-        devtype=event.text(b"DEVTYPE"),
         old_syspath=None if old is None else f"/sys{old}",
     )
 

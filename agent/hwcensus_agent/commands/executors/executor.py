@@ -81,8 +81,9 @@ class Executor(Protocol):
     def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
         """What the census should see when a creation takes effect. Never raises: it is asked at every start."""
 
-    def create(self, command: Command) -> None:
-        """Makes it, whole or not at all. Raises NameTaken, KernelRefused."""
+    def create(self, command: Command) -> str | None:
+        """Makes it, whole or not at all. Gives its sysfs path where it can be described at once; None where that is
+        waited for, as for what udev finishes. Raises NameTaken, KernelRefused."""
 
     def health(self, command: Command) -> Health | None:
         """How the device that was made fares; None where there is nothing to tell."""

@@ -5,6 +5,8 @@ name, or one whose name cannot be read, so that what is there after a crash is w
 best, and which WWPNs other hosts have, is the collector's business.
 """
 
+import os
+
 from hwcensus.command import Command
 from hwcensus.creatable import vport
 from hwcensus.errors import Refused
@@ -35,7 +37,7 @@ class VportExecutor:
     creates = "vport"
 
     def __init__(self, sysroot: str) -> None:
-        self._sysroot = sysroot
+        self._sysroot = os.path.realpath(sysroot)
 
     def subject(self, command: Command) -> Subject:
         return Subject(name="", parent=_parent_wwpn(command), wwpn=_names(command)[0])
@@ -57,10 +59,10 @@ class VportExecutor:
     def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
         return (Expectation(effect=Effect.ADD, subsystem=_SUBSYSTEM, identity=f"{_WWPN}{_names(command)[0]}"),)
 
-    def create(self, command: Command) -> None:
+    def create(self, command: Command) -> str | None:
         wwpn, wwnn = _names(command)
         try:
-            self._adapter(command).create(wwpn, wwnn)
+            return self._adapter(command).create(wwpn, wwnn)
         except OSError as error:
             self._check_free(wwpn, "; " + str(KernelRefused.by(error)))  # made by somebody else meanwhile: not ours
             raise KernelRefused.by(error) from error
