@@ -51,7 +51,7 @@ def commands(engine: Engine, batch: Batch) -> dict[str, str]:
 def sent(engine: Engine) -> list[str]:
     """One round of the relay: stops what has failed, sends what may leave; the hosts that were sent to."""
     with writing(engine) as connection:
-        if has_failed(connection, now()):
+        if connection.execute(select(has_failed(now()))).scalar_one():
             stop_failed(connection, now())
         claimed = outbox.claim(connection, 4)
     with writing(engine) as connection:

@@ -179,6 +179,29 @@ async def test_an_order_over_http_wakes_an_idle_relay(world: World) -> None:
         await until(lambda: command(world.engine, ordered.json()["id"]).state == "dispatched")
 
 
+class Pressing(asyncio.Event):
+    """There is always another order; counts the rounds."""
+
+    rounds = 0
+
+    def clear(self) -> None:
+        self.rounds += 1
+        super().clear()
+        asyncio.get_running_loop().call_soon(self.set)
+
+
+async def test_however_many_orders_come_one_that_is_too_late_expires(world: World) -> None:
+    queued = await asyncio.to_thread(queue, world.engine)
+    with writing(world.engine) as connection:
+        connection.execute(update(tables.host).values(conflict={}))  # so that it waits for nothing but its deadline
+    orders = Pressing()
+    async with relaying(world, orders):
+        await until(lambda: orders.rounds > 2)
+        with writing(world.engine) as connection:
+            connection.execute(update(tables.command).values(expires=now() - timedelta(seconds=1)))
+        await until(lambda: command(world.engine, queued.id).state == "expired")
+
+
 async def test_a_crash_between_sending_and_noting_sends_the_same_bytes_again_before_what_is_newer(world: World) -> None:
     first = await asyncio.to_thread(queue, world.engine)
     with writing(world.engine) as connection:

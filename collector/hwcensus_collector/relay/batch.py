@@ -7,7 +7,7 @@ nobody; what is wrong with the request itself, a misspelt host too, queues nothi
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
 from hwcensus.creatable import creatable_type, read_creation
 from hwcensus.creatable.vport import names
@@ -103,9 +103,9 @@ def cancel_batch(connection: Connection, id_: str, *, actor: str, reason: str | 
     return inventory.find_batch(connection, id_)
 
 
-def has_failed(connection: Connection, at: datetime) -> bool:
+def has_failed(at: datetime) -> ColumnElement[bool]:
     """Whether a batch with commands left is to stop."""
-    return connection.execute(failing(at).limit(1)).first() is not None
+    return failing(at).exists()
 
 
 def stop_failed(connection: Connection, at: datetime) -> list[str]:

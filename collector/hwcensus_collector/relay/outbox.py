@@ -34,14 +34,14 @@ class Outgoing:
     body: bytes
 
 
-def has_sendable(connection: Connection) -> bool:
+def has_sendable() -> ColumnElement[bool]:
     """Whether anything waits that could leave now."""
-    return connection.execute(_sendable().limit(1)).first() is not None
+    return _sendable().exists()
 
 
-def has_late(connection: Connection, at: datetime) -> bool:
+def has_late(at: datetime) -> ColumnElement[bool]:
     """Whether anything waits that is past its deadline and was never sent."""
-    return connection.execute(_late(at).limit(1)).first() is not None
+    return _late(at).exists()
 
 
 def _sendable() -> Select[str]:

@@ -9,7 +9,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from hwcensus.command import IssuedCommand
 from hwcensus.topics import partition_of
@@ -38,9 +38,9 @@ class Wish:
     attempts: int
 
 
-def has_wishes(connection: Connection) -> bool:
+def has_wishes() -> ColumnElement[bool]:
     """Whether any host is to be asked, now or later."""
-    return connection.execute(select(_host.c.id).where(_host.c.resync_wanted.is_not(None)).limit(1)).first() is not None
+    return select(_host.c.id).where(_host.c.resync_wanted.is_not(None)).exists()
 
 
 def positions(connection: Connection, topic: str) -> dict[int, int]:

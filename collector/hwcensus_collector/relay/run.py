@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hwcensus.instant import now
@@ -65,6 +65,15 @@ class _Seen:
     wishes: bool
 
 
+@dataclass(frozen=True)
+class _Pause:
+    """Between two rounds. After one with nothing to send an order ends it; what is ordered right after another gathers
+    for as long as a pause."""
+
+    seconds: float
+    is_idle: bool = False
+
+
 class Relay:
     """One relay, holding the turn or waiting for it."""
 
@@ -80,8 +89,6 @@ class Relay:
     ) -> None:
         self._settings, self._engine, self._signing, self._ends = settings, engine, signing, ends
         self._woken, self._on_steps = woken, on_steps
-        #: Whether the last round had nothing to send: then an order need not wait for the next.
-        self._idle = False
         self._turn = Turn(engine)
         self._lag = Lag()
         self._producer: AIOKafkaProducer | None = None
@@ -93,58 +100,62 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Rounds until `stop`."""
+        ordered = False
         while not stop.is_set():
-            self._idle = False
             self._woken.clear()
             try:
-                pause = await self._round()
+                pause = await self._round(ordered=ordered)
             # The loop's boundary: what is away comes back, and what failed is tried again; said once.
             except (KafkaError, SQLAlchemyError, OSError) as error:
                 self._say(error)
                 await self._let_go()
-                pause = self._retry
+                pause = _Pause(self._retry)
                 self._retry = min(self._retry * 2, LAST_RETRY)
-            await self._rest(stop, pause)
+            ordered = await self._rest(stop, pause)
 
     async def close(self) -> None:
         """Gives up the turn and the connections."""
         await self._let_go()
 
-    async def _rest(self, stop: asyncio.Event, pause: float) -> None:
-        """Until the next round. An idle relay is woken; what comes right after that gathers for as long as a pause."""
-        ends = [asyncio.create_task(one.wait()) for one in (stop, self._woken)[: 1 + self._idle]]
-        await asyncio.wait(ends, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+    async def _rest(self, stop: asyncio.Event, pause: "_Pause") -> bool:
+        """Until the next round; whether an order ended it."""
+        ends = [asyncio.create_task(one.wait()) for one in (stop, self._woken)[: 1 + pause.is_idle]]
+        await asyncio.wait(ends, timeout=pause.seconds, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
+        return pause.is_idle and self._woken.is_set()
 
-    async def _round(self) -> float:
-        """One look at what there is to do; the seconds until the next."""
-        if not await asyncio.to_thread(self._turn.take):
-            return TURN_EVERY
+    async def _round(self, *, ordered: bool) -> "_Pause":
+        """One look at what there is to do, and doing it; but what has just been ordered, perhaps, is sent at once, and
+        all else is looked for in the next round, which no order can put off."""
+        if not (self._turn.held or await asyncio.to_thread(self._turn.take)):
+            return _Pause(TURN_EVERY)
+        if ordered and (connected := await self._kafka()) and (sent := await self._dispatch(connected)):
+            return self._after(sent)
         seen = await asyncio.to_thread(self._look)
-        self._idle = not seen.sendable
         if seen.late:
             self._on_steps(await self._write(lambda connection: outbox.expire(connection, now())))
         if seen.failed:
             self._on_steps(await self._write(lambda connection: batch.stop_failed(connection, now())))
         producer = await self._kafka() if seen.sendable or seen.wishes else None
         if producer is None:
-            return self._settings.relay.poll_seconds
+            return _Pause(self._settings.relay.poll_seconds, is_idle=not seen.sendable)
         sent = await self._dispatch(producer) if seen.sendable else 0
         if seen.wishes and time.monotonic() >= self._resync_at:
             await self._resync(producer)
             self._resync_at = time.monotonic() + RESYNC_EVERY
-        return 0 if sent == outbox.AT_ONCE else self._settings.relay.poll_seconds
+        return replace(self._after(sent), is_idle=not seen.sendable)
+
+    def _after(self, sent: int) -> "_Pause":
+        return _Pause(0 if sent == outbox.AT_ONCE else self._settings.relay.poll_seconds)
 
     def _look(self) -> "_Seen":
         # A reader's transaction: on SQLite the writer's would keep ingest waiting, five times a second.
+        at = now()
+        found = select(outbox.has_late(at), batch.has_failed(at), outbox.has_sendable(), resync.has_wishes())
         with self._engine.begin() as connection:
-            return _Seen(
-                late=outbox.has_late(connection, now()),
-                failed=batch.has_failed(connection, now()),
-                sendable=outbox.has_sendable(connection),
-                wishes=resync.has_wishes(connection),
-            )
+            late, failed, sendable, wishes = connection.execute(found).one()
+        return _Seen(late=late, failed=failed, sendable=sendable, wishes=wishes)
 
     async def _write(self, work: Callable[[Connection], R]) -> R:
         def transaction() -> R:

@@ -32,6 +32,10 @@ class Turn:
         assert self._connection is not None, "the turn is not held"
         return self._connection
 
+    @property
+    def held(self) -> bool:
+        return self._connection is not None
+
     def take(self) -> bool:
         """Whether the turn is ours; asks for it where it is not. Raises SQLAlchemyError."""
         if self._connection is not None:
