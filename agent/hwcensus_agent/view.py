@@ -97,9 +97,10 @@ class View:
 
     def is_going(self) -> bool:
         """Whether it is an interface that goes: its folder is there for a while, but no attribute has a value (kernel
-        net-sysfs.c, dev_isalive)."""
+        net-sysfs.c, dev_isalive), and then there are none."""
+        had_one = self.subsystem == "net" and (self._seen.get("ifindex") is not None or self.has("ifindex"))
         try:
-            return self.subsystem == "net" and self.has("ifindex") and self._read("ifindex", absent=_GOING) is None
+            return had_one and self._read("ifindex", absent=_GOING) is None
         except Unreadable:
             return False
 
