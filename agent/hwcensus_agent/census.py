@@ -90,6 +90,7 @@ class Census:
         present = {sight.identity: sight for sight in glance.seen}
         before = self._before(glance, present)
         leaving = [*self._missing(glance, present, before), *self._flapped(glance)]
+        leaving += self._below(self._made_anew(glance), present, leaving)
         leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
         there = {sight.path: sight.identity for sight in glance.seen}
         news = [self._went(sight, glance, there.get(sight.path)) for sight in leaving]
@@ -124,16 +125,24 @@ class Census:
 
     def _flapped(self, glance: Glance) -> list[Sight]:
         """Devices that are there, but went and came again since the last look."""
-        known = [sight for sight in glance.seen if sight.identity in self._sights]
-        back = [sight for sight in known if glance.gone.get(sight.path) or self._is_made_anew(sight, glance)]
-        return [self._sights[sight.identity] for sight in back]
+        back = [sight.identity for sight in glance.seen if glance.gone.get(sight.path)]
+        return [self._sights[identity] for identity in back if identity in self._sights]
 
-    def _is_made_anew(self, sight: Sight, glance: Glance) -> bool:
-        """Whether a command has just made it, so that what is known of it at another path is what went before."""
-        if sight.path in glance.moved or self._sights[sight.identity].path == sight.path:
-            return False
-        device = _target(sight)
-        return any(one.effect is Effect.ADD and one.fits(device) for one in self._expected)
+    def _made_anew(self, glance: Glance) -> list[Sight]:
+        """Devices that a command has just made, as they were known before at another path, from where they went."""
+        expected = {one.identity for one in self._expected if one.effect is Effect.ADD}
+        formers = ((self._sights.get(sight.identity), sight) for sight in glance.seen if sight.identity in expected)
+        return [former for former, sight in formers if former is not None and former.path != sight.path]
+
+    def _below(self, anew: Iterable[Sight], present: Mapping[str, Sight], leaving: Iterable[Sight]) -> list[Sight]:
+        """These, and what was below them and is nowhere else."""
+        gone = {sight.identity: sight for sight in anew}
+        folders = tuple(f"{sight.path}/" for sight in gone.values())
+        if not folders:
+            return []
+        known = present.keys() | {sight.identity for sight in leaving}
+        below = {one: sight for one, sight in self._sights.items() if sight.path.startswith(folders)}
+        return [*gone.values(), *(sight for one, sight in below.items() if one not in known)]
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""

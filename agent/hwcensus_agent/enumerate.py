@@ -186,16 +186,15 @@ class Enumerator:
 
     def _with_relatives(self, host: HostView, keys: Collection[str], names: Mapping[str, str]) -> set[str]:
         """The keys, and those of devices that are described otherwise when these came, changed or went."""
-        wanted, moving = set(keys), set()
+        wanted = set(keys)
+        came = {key for key in keys if key not in names and self._is_candidate(self._subsystem(host, path_of(key)))}
+        gone = {key for key in keys if key in names and not host.is_there(key)}
         for key in keys:
             wanted.update(map(key_of, fed_by(host, path_of(key))))
-            came = key not in names and self._is_candidate(self._subsystem(host, path_of(key)))
-            if came or (key in names and not host.is_there(key)):
-                moving.add(key)
-            if came:  # it can be named now by what it is linked with
-                wanted |= _linked(host, key) | _namesakes(host, key, names)
+        for key in came:  # it can be named now by what it is linked with
+            wanted |= _linked(host, key)
         # Those below get another parent, or are gone too.
-        return wanted | _below(moving, names)
+        return wanted | _namesakes(host, came, names) | _below(came | gone, names)
 
     def _subsystem(self, host: HostView, path: str) -> str:
         return COMPUTER if path == DEVICES else host.subsystem(path)
@@ -347,10 +346,12 @@ def _below(keys: Collection[str], names: Iterable[str]) -> set[str]:
     return {one for begin, end in spans for one in ordered[begin:end]}
 
 
-def _namesakes(host: HostView, key: str, names: Iterable[str]) -> set[str]:
-    """Keys of known devices that are gone and had the kernel's name of this one, which it deals again."""
-    ending = key[key.rindex("/") :]
-    return {other for other in names if other.endswith(ending) and not host.is_there(other)}
+def _namesakes(host: HostView, keys: Iterable[str], names: Iterable[str]) -> set[str]:
+    """Keys of known devices that are gone and had the kernel's name of one of these, which it deals again. Not those of
+    interfaces: one may have been renamed from there, and its own hint says so."""
+    split = (key.rpartition("/") for key in keys)
+    dealt = {name for folder, _, name in split if not folder.endswith("/net")}
+    return {key for key in names if key.rpartition("/")[2] in dealt and not host.is_there(key)} if dealt else set()
 
 
 def _linked(host: HostView, key: str) -> set[str]:

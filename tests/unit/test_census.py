@@ -161,6 +161,19 @@ async def test_a_device_whose_kernel_name_nobody_knows_before_is_expected_by_its
     assert [(one.sight.name, one.command) for one in news] == [("net_br0", None), ("net_br1", "c1")]
 
 
+async def test_what_a_command_makes_anew_elsewhere_is_added_after_the_former_and_what_was_below_it_went() -> None:
+    census, identity = Census({}), "net/mac/52:54:00:12:34:56"
+    below = replace(bridge("br0"), identity="b", path=f"{FOLDER}/br0/below", name="below")
+    census.see(glance(bridge("br0", identity), below))
+    census.expect("c1", [Expectation(effect=Effect.ADD, subsystem="net", identity=identity)])
+    news = census.see(glance(bridge("br1", identity), paths={"br1"}))
+    assert [(*said([one]), one.command) for one in news] == [
+        ("remove below", None),
+        ("remove net_br0", None),
+        ("add net_br1", "c1"),
+    ]
+
+
 @pytest.mark.parametrize("expected", ["vfio-pci", BOUND])
 async def test_a_change_of_driver_names_its_command_once_the_expected_one_has_the_device(expected: str) -> None:
     census = Census({})
