@@ -4,7 +4,7 @@ Pure apart from its own memory: it is given descriptions and gives news. It does
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -52,9 +52,9 @@ class Census:
         self._awaited: dict[str, _Awaited] = {}
         #: Commands that wait to be seen now, for what the kernel has done; and who is told when their number changes.
         self.waiting = 0
+        self.on_waiting: Callable[[], None] = lambda: None
         #: Told of the sysfs path at which a command has done what it waits for.
         self.on_done: Callable[[str], None] = lambda _: None
-        self.on_waiting: Callable[[], None] = lambda: None
 
     def reset(self, told: Mapping[str, Sight]) -> None:
         """Forgets what was seen since, so that the next look tells it again."""
@@ -90,7 +90,7 @@ class Census:
         present = {sight.identity: sight for sight in glance.seen}
         before = self._before(glance, present)
         leaving = [*self._missing(glance, present, before), *self._flapped(glance)]
-        leaving += self._below(self._made_anew(glance), present, leaving)
+        leaving += self._gone_with(self._made_anew(glance), {*present, *(sight.identity for sight in leaving)})
         leaving.sort(key=lambda sight: sight.path.count("/"), reverse=True)
         there = {sight.path: sight.identity for sight in glance.seen}
         news = [self._went(sight, glance, there.get(sight.path)) for sight in leaving]
@@ -134,15 +134,13 @@ class Census:
         formers = ((self._sights.get(sight.identity), sight) for sight in glance.seen if sight.identity in expected)
         return [former for former, sight in formers if former is not None and former.path != sight.path]
 
-    def _below(self, anew: Iterable[Sight], present: Mapping[str, Sight], leaving: Iterable[Sight]) -> list[Sight]:
-        """These, and what was below them and is nowhere else."""
-        gone = {sight.identity: sight for sight in anew}
-        folders = tuple(f"{sight.path}/" for sight in gone.values())
-        if not folders:
+    def _gone_with(self, formers: Sequence[Sight], accounted: Collection[str]) -> list[Sight]:
+        """These, and what was below them and is not accounted for (identities)."""
+        if not formers:
             return []
-        known = present.keys() | {sight.identity for sight in leaving}
-        below = {one: sight for one, sight in self._sights.items() if sight.path.startswith(folders)}
-        return [*gone.values(), *(sight for one, sight in below.items() if one not in known)]
+        folders = tuple(f"{sight.path}/" for sight in formers)
+        below = (sight for sight in self._sights.values() if sight.path.startswith(folders))
+        return [*formers, *(sight for sight in below if sight.identity not in accounted)]
 
     def _may_have_been(self, sight: Sight, glance: Glance) -> bool:
         """Whether a sight can be what was known at its path: it is new to us, and nobody went from there or came."""

@@ -162,6 +162,6 @@ def _by_keys(hint: Hint) -> Hint:
     old = None if hint.old_syspath is None else key_of(hint.old_syspath)
     beside = None if hint.beside is None else key_of(hint.beside)
     key = key_of(hint.syspath)
-    if key == hint.syspath and old is beside is None:
+    if key == hint.syspath and old is None and beside is None:
         return hint  # as nearly always
     return replace(hint, syspath=key, old_syspath=old, beside=beside)

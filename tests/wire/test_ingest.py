@@ -23,14 +23,6 @@ from tests.wire.ingest_world import Headers, Wire, letters, rows, running, seq_o
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sql.Engine]:
-    engine = database.open_engine(database_url)
-    database.upgrade(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
 def topics(kafka_topics: Callable[..., Topics]) -> Topics:
     return kafka_topics(events_partitions=2, commands_partitions=1)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import aiokafka
 import pytest
@@ -10,7 +10,7 @@ import sqlalchemy as sql
 
 from hwcensus.broker import EmbeddedBroker
 from hwcensus.kafka import KafkaSettings
-from hwcensus_collector import database, tables
+from hwcensus_collector import tables
 from hwcensus_collector.ingest.intake import Entry, Intake, Positions
 from hwcensus_collector.ingest.source import Source
 from hwcensus_collector.ingest.spoiled import salvage
@@ -19,14 +19,6 @@ from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import wait_until
 from tests.fixtures.simulated_host import Nic, SimulatedHost
 from tests.wire.ingest_world import Wire, letters, rows, running, settings_for, wait_for
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sql.Engine]:
-    engine = database.open_engine(database_url)
-    database.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The write path on both databases: what the fold gives out is what SQL holds, however it is cut into batches."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -24,14 +24,6 @@ from hwcensus_collector.store.write import OffsetLost
 from tests.fixtures.simulated_host import Nic, SimulatedHost
 
 OFFLINE = 600.0
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[sql.Engine]:
-    engine = database.open_engine(database_url)
-    database.upgrade(engine)
-    yield engine
-    engine.dispose()
 
 
 def new_intake(engine: sql.Engine, cached_hosts: int = 100) -> Intake:

@@ -117,7 +117,7 @@ class Relay:
         """Gives up the turn and the connections."""
         await self._let_go()
 
-    async def _rest(self, stop: asyncio.Event, pause: "_Pause") -> bool:
+    async def _rest(self, stop: asyncio.Event, pause: _Pause) -> bool:
         """Until the next round; whether an order ended it."""
         ends = [asyncio.create_task(one.wait()) for one in (stop, self._woken)[: 1 + pause.is_idle]]
         await asyncio.wait(ends, timeout=pause.seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +125,7 @@ class Relay:
             end.cancel()
         return pause.is_idle and self._woken.is_set()
 
-    async def _round(self, *, ordered: bool) -> "_Pause":
+    async def _round(self, *, ordered: bool) -> _Pause:
         """One look at what there is to do, and doing it; but what has just been ordered, perhaps, is sent at once, and
         all else is looked for in the next round, which no order can put off."""
         if not (self._turn.held or await asyncio.to_thread(self._turn.take)):
@@ -146,10 +146,10 @@ class Relay:
             self._resync_at = time.monotonic() + RESYNC_EVERY
         return replace(self._after(sent), is_idle=not seen.sendable)
 
-    def _after(self, sent: int) -> "_Pause":
+    def _after(self, sent: int) -> _Pause:
         return _Pause(0 if sent == outbox.AT_ONCE else self._settings.relay.poll_seconds)
 
-    def _look(self) -> "_Seen":
+    def _look(self) -> _Seen:
         # A reader's transaction: on SQLite the writer's would keep ingest waiting, five times a second.
         at = now()
         found = select(outbox.has_late(at), batch.has_failed(at), outbox.has_sendable(), resync.has_wishes())
