@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 import hwcensus
 from hwcensus import config, log
-from hwcensus.errors import HwcensusError, NotFound, Refused
+from hwcensus.errors import HwcensusError, NotFound
 from hwcensus.instant import now
 from hwcensus.parser import Parser
 from hwcensus_collector import database
@@ -226,7 +226,7 @@ def _ingest(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
 
 
 def _host_accept(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
-    from hwcensus_collector.ingest.fold import accept
+    from hwcensus_collector.audit import person
     from hwcensus_collector.ingest.intake import Intake
     from hwcensus_collector.inventory.hosts import host_id
 
@@ -234,9 +234,7 @@ def _host_accept(arguments: argparse.Namespace, settings: CollectorSettings) -> 
     with engine.connect() as connection:
         host = host_id(connection, arguments.host)
     intake = Intake(engine, offline_after=settings.liveness.offline_after, cached_hosts=1)
-    step = intake.change(host, lambda state: accept(state, now()))
-    if step.state.conflict is None and not step.notes:
-        raise Refused(f"nobody else claims to be {arguments.host}", code="no-conflict")
+    step = intake.accept(host, at=now(), actor=person(), door="cli")
     print(f"{host}: stream {step.place.stream}")
     return 0
 

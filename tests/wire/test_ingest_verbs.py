@@ -1,6 +1,7 @@
 """`hwcensus-collector` by hand: topics, db, ingest --once, host accept, and how it says no."""
 
 import asyncio
+import getpass
 import socket
 import subprocess
 import sys
@@ -131,6 +132,12 @@ def test_a_person_settles_a_conflict(upgraded: str) -> None:
     collector("ingest", "--once", "-", stdin=events, DATABASE_URL=upgraded)
     done = collector("host", "accept", "db7", DATABASE_URL=upgraded)
     assert (done.returncode, done.stdout.decode()) == (0, f"{host.host}: stream {clone.stream}\n")
+    engine = database.open_engine(upgraded)
+    with engine.connect() as connection:
+        (deed,) = connection.execute(sql.select(tables.audit)).all()
+    engine.dispose()
+    assert (deed.actor, deed.door, deed.action) == (f"local:{getpass.getuser()}", "cli", "host.accept")
+    assert (deed.subject, deed.detail) == (host.host, {"stream": clone.stream})
     again = collector("host", "accept", "db7", DATABASE_URL=upgraded)
     assert (again.returncode, b"no-conflict" in again.stderr) == (4, True)
     unknown = collector("host", "accept", "db8", DATABASE_URL=upgraded)

@@ -12,7 +12,7 @@ import sqlalchemy as sql
 
 from hwcensus.event import Change, Event, Produced, Result
 from hwcensus_collector import database, tables
-from hwcensus_collector.ingest.fold import accept, fold
+from hwcensus_collector.ingest.fold import fold
 from hwcensus_collector.ingest.intake import Entry, Intake, Positions
 from hwcensus_collector.ingest.reconcile import wanted_devices
 from hwcensus_collector.ingest.record import Record, of_event
@@ -294,7 +294,7 @@ def test_a_host_that_somebody_else_wrote_is_looked_at_again(engine: sql.Engine) 
     intake = new_intake(engine)
     take(intake, host.hello(), host.add(Nic(1)), clone.hello())
     assert column(engine, sql.select(tables.host.c.conflict["stream"].as_string())) == [clone.stream]
-    new_intake(engine).change(host.host, lambda state: accept(state, host.clock))
+    new_intake(engine).accept(host.host, at=host.clock, actor="local:alice", door="api")
     take(intake, clone.add(Nic(2)))
     (row,) = rows(engine, sql.select(tables.host))
     assert (row.stream, row.seq, row.conflict, row.resync_wanted) == (clone.stream, 2, None, "stream")

@@ -54,8 +54,13 @@ class Creation:
     async def may_destroy(self, command: Command) -> tuple[Executor, Target, str]:
         """Who takes which device away, and its mark. Changes nothing. Raises HwcensusError."""
         target = self.means.target_of(command)
-        executor, mark = await self._destroyer(target)
-        self.means.allow(DESTROY, executor.creates, await asyncio.to_thread(executor.subject_of, target))
+
+        def look() -> tuple[Executor, str]:
+            executor, mark = self._destroyer(target)
+            self.means.allow(DESTROY, executor.creates, executor.subject_of(target))
+            return executor, mark
+
+        executor, mark = await asyncio.to_thread(look)
         await self.means.free(command, lambda: executor.in_use(target))
         return executor, target, mark
 
@@ -112,9 +117,9 @@ class Creation:
             raise Refused(f"this agent creates only {', '.join(self.executors)}, no {type_}", code="not-creatable")
         return self.executors[type_]
 
-    async def _destroyer(self, target: Target) -> tuple[Executor, str]:
+    def _destroyer(self, target: Target) -> tuple[Executor, str]:
         for executor in self.executors.values():
-            mark = await asyncio.to_thread(executor.mark_of, target)
+            mark = executor.mark_of(target)
             if mark is not None:
                 return executor, mark
         raise Refused(f"{target.name} is none of {', '.join(self.executors)}, so it stays", code="not-allowed")

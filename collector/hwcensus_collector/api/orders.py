@@ -5,20 +5,17 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from sqlalchemy import insert
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from hwcensus.errors import InvalidDocument, Refused
+from hwcensus.errors import InvalidDocument
 from hwcensus.instant import now
 from hwcensus_collector.api.answer import answer
 from hwcensus_collector.api.context import Actor, ApiContext, Context
-from hwcensus_collector.ingest import fold
 from hwcensus_collector.ingest.intake import Intake
 from hwcensus_collector.inventory.commands import Command
 from hwcensus_collector.inventory.hosts import Host, find_host, host_id
 from hwcensus_collector.relay import queue
-from hwcensus_collector.tables import audit
 
 router = APIRouter(prefix="/v1/hosts/{host}", tags=["commands"])
 
@@ -125,12 +122,8 @@ def accept(*, context: Context, host: str, actor: Actor) -> Response:
     with context.reading() as connection:
         id_ = host_id(connection, host)
     intake = Intake(context.engine, offline_after=context.settings.liveness.offline_after, cached_hosts=1)
-    step = intake.change(id_, lambda state: fold.accept(state, now()))
-    if not step.notes:
-        raise Refused(f"nobody else claims to be {host}; nothing to accept", code="no-conflict")
-    with context.writing() as connection:
-        row = {"at": now(), "actor": actor, "door": "api", "action": "host.accept", "subject": id_}
-        connection.execute(insert(audit).values(row | {"detail": {"stream": step.place.stream}}))
+    intake.accept(id_, at=now(), actor=actor, door="api")
+    with context.reading() as connection:
         return answer(find_host(connection, id_, patience=context.patience))
 
 

@@ -15,9 +15,11 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from hwcensus.errors import Refused
 from hwcensus.instant import now
+from hwcensus_collector.audit import Deed
 from hwcensus_collector.database import is_away, is_beyond, writing
-from hwcensus_collector.ingest.fold import fold
+from hwcensus_collector.ingest.fold import accept, fold
 from hwcensus_collector.ingest.record import DeadLetter, Message, Record, dead_letter, fingerprint
 from hwcensus_collector.ingest.state import HostState
 from hwcensus_collector.ingest.step import Step
@@ -99,9 +101,19 @@ class Intake:
         log.error("a record cannot be stored", extra={"partition": entry.partition}, exc_info=error)
         self._store([_buried(entry, error)], positions)
 
-    def change(self, host: str, make: Callable[[HostState], Step]) -> Step:
-        """Takes a step of a host that no record asked for, such as `host accept`."""
-        return self._change([host], make)[0]
+    def accept(self, host: str, *, at: datetime, actor: str, door: str) -> Step:
+        """A person's word that whoever claims to be this host is it. Raises Refused (`no-conflict`)."""
+
+        def accepted(state: HostState) -> Step:
+            if state.conflict is None:
+                raise Refused(f"nobody else claims to be {state.about.name or host}", code="no-conflict")
+            return accept(state, at)
+
+        def deed(step: Step) -> Deed:
+            detail = {"stream": step.place.stream}
+            return Deed(at=at, actor=actor, door=door, action="host.accept", subject=host, detail=detail)
+
+        return self._change([host], accepted, deed)[0]
 
     def note_loss(self, partition: int, make: Callable[[HostState], Step]) -> None:
         """The same for every host whose records come through a partition."""
@@ -126,7 +138,9 @@ class Intake:
         self._transaction(fill)
         positions.update({(offset.topic, offset.partition): offset.next for offset in offsets})
 
-    def _change(self, hosts: Collection[str], make: Callable[[HostState], Step]) -> list[Step]:
+    def _change(
+        self, hosts: Collection[str], make: Callable[[HostState], Step], deed: Callable[[Step], Deed] | None = None
+    ) -> list[Step]:
         steps: list[Step] = []
 
         def fill(batch: Batch, counts: Counter[str]) -> None:
@@ -135,6 +149,8 @@ class Intake:
             for host, step in zip(hosts, steps, strict=True):
                 batch.add(self._hosts[host], None, step)
                 counts.update(step.notes)
+            if deed is not None:
+                batch.deeds.extend(map(deed, steps))
 
         self._transaction(fill)
         return steps

@@ -14,6 +14,7 @@ from hwcensus.creatable.vport import names
 from hwcensus.errors import NotFound, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
+from hwcensus_collector.audit import audit
 from hwcensus_collector.inventory import batches as inventory
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay.lifecycle import State
@@ -89,7 +90,7 @@ def queue_batch(connection: Connection, settings: CommandSettings, order: Order,
         )
     )
     connection.execute(update(_command).where(_command.c.id.in_(queued)).values(batch=id_))
-    _audit(connection, id_, "batch.queued", step, {"commands": len(queued), "refused": refused})
+    audit(connection, step.deed("batch.queued", id_, {"commands": len(queued), "refused": refused}))
     return inventory.find_batch(connection, id_)
 
 
@@ -145,7 +146,7 @@ def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> li
     if rows:
         stopped = {"stopped_at": step.at, "stopped_by": step.by, "reason": step.text}
         connection.execute(update(_batch).where(_batch.c.id == id_).values(stopped))
-        _audit(connection, id_, "batch.stopped", step, {"cancelled": len(rows), "text": step.text})
+        audit(connection, step.deed("batch.stopped", id_, {"cancelled": len(rows), "text": step.text}))
     return [row.id for row in rows]
 
 
@@ -188,8 +189,3 @@ def _queue_one(
             allotter=allotter,
         )
     return command.id
-
-
-def _audit(connection: Connection, id_: str, action: str, step: Step, detail: dict[str, object]) -> None:
-    row = {"at": step.at, "actor": step.by, "door": step.door, "action": action, "subject": id_, "detail": detail}
-    connection.execute(insert(tables.audit).values(row))

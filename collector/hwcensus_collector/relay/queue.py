@@ -28,7 +28,7 @@ from hwcensus_collector.relay.ready import (
     require_creatable,
     require_detachable,
 )
-from hwcensus_collector.relay.steps import Moved, Step, audit, note, take_turn
+from hwcensus_collector.relay.steps import Moved, Step, audit_move, note, take_turn
 from hwcensus_collector.relay.uuid7 import uuid7
 from hwcensus_collector.relay.vport import PortWishes, fill_vport
 from hwcensus_collector.settings import CommandSettings
@@ -238,7 +238,7 @@ def _queue(
     step = Step(state=State.QUEUED, by=request.actor, door=request.door, at=command.issued)
     moved = Moved(id=command.id, host=command.host, type=command.type, state=State.QUEUED)
     note(connection, command.id, step)
-    audit(connection, moved, step)
+    audit_move(connection, moved, step)
     return inventory.find_command(connection, command.id)
 
 

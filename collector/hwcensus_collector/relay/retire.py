@@ -3,15 +3,14 @@
 Whoever is retired is ordered nothing and asked nothing; what it tells is folded like any other's.
 """
 
-import getpass
-
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from hwcensus.errors import Refused
 from hwcensus.instant import now
+from hwcensus_collector.audit import audit, by_hand
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay.steps import take_turn
-from hwcensus_collector.tables import audit, host
+from hwcensus_collector.tables import host
 
 
 def retire(connection: Connection, wanted: str) -> str:
@@ -50,7 +49,5 @@ def _namesakes(connection: Connection, name: str) -> str:
 
 
 def _audited(connection: Connection, action: str, row: RowMapping) -> str:
-    who = {"at": now(), "actor": f"local:{getpass.getuser()}", "door": "cli"}
-    detail = {"name": row["name"]}
-    connection.execute(insert(audit).values(who | {"action": action, "subject": row["id"], "detail": detail}))
+    audit(connection, by_hand(action, row["id"], {"name": row["name"]}))
     return str(row["id"])

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, text, update
 
 from hwcensus_collector import tables
+from hwcensus_collector.audit import Deed, audit
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.wwns.life import follow
 
@@ -27,6 +28,11 @@ class Step:
     at: datetime
     code: str | None = None
     text: str | None = None
+
+    def deed(self, action: str, subject: str, detail: Mapping[str, object]) -> Deed:
+        """What the audit has of it, but for what is None."""
+        said = {key: value for key, value in detail.items() if value is not None}
+        return Deed(at=self.at, actor=self.by, door=self.door, action=action, subject=subject, detail=said)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ def move(connection: Connection, command: Moved, step: Step, values: Mapping[str
     if moved.rowcount != 1:
         return False
     note(connection, command.id, step)
-    audit(connection, command, step)
+    audit_move(connection, command, step)
     follow(connection, command.id, command.type, step.state, step.code)
     return True
 
@@ -67,29 +73,16 @@ def note(connection: Connection, command_id: str, step: Step) -> None:
     )
 
 
-def audit(connection: Connection, command: Moved, step: Step) -> None:
-    """Who did what, for ever."""
+def audit_move(connection: Connection, command: Moved, step: Step) -> None:
+    """Who moved a command from which state."""
     detail = {"host": command.host, "type": command.type, "from": command.state, "code": step.code, "text": step.text}
-    _audit(connection, step, f"command.{step.state}", command.id, detail)
+    audit(connection, step.deed(f"command.{step.state}", command.id, detail))
 
 
 def audit_refused(connection: Connection, command_id: str, host: str, step: Step) -> None:
     """What a host refused that claims to be this command, whatever became of the command itself."""
     detail = {"host": host, "code": step.code, "text": step.text}
-    _audit(connection, step, "command.refused", command_id, detail)
-
-
-def _audit(connection: Connection, step: Step, action: str, subject: str, detail: Mapping[str, str | None]) -> None:
-    connection.execute(
-        insert(tables.audit).values(
-            at=step.at,
-            actor=step.by,
-            door=step.door,
-            action=action,
-            subject=subject,
-            detail={key: value for key, value in detail.items() if value is not None},
-        )
-    )
+    audit(connection, step.deed("command.refused", command_id, detail))
 
 
 def take_turn(connection: Connection) -> None:

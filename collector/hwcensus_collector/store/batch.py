@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from hwcensus.event import Heartbeat, Hello, Result, Told
+from hwcensus_collector.audit import Deed
 from hwcensus_collector.ingest.record import DeadLetter, Reading, Record
 from hwcensus_collector.ingest.step import Step, Stretch, Transition, Version
 from hwcensus_collector.store.tracked import Thing, Tracked
@@ -77,6 +78,7 @@ class Batch:
     transitions: dict[Thing, list[Transition]] = field(default_factory=dict)
     results: list[tuple[Result, datetime]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
     _last: dict[Thing, NewVersion] = field(default_factory=dict)
 
     def add(self, tracked: Tracked, record: Record | None, step: Step) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from hwcensus.errors import HwcensusError
 from hwcensus.event import Result
 from hwcensus_collector import tables
+from hwcensus_collector.audit import audit
 from hwcensus_collector.ingest.step import Stretch
 from hwcensus_collector.relay.results import ResultStep, record_results
 from hwcensus_collector.store import rows
@@ -60,6 +61,8 @@ def write(connection: Connection, batch: Batch) -> Writer:
     _write_coverage(connection, batch)
     _write_transitions(connection, batch)
     record_results(connection, [_result(event, at) for event, at in batch.results])
+    for deed in batch.deeds:
+        audit(connection, deed)
     _write_history(connection, writer, batch, new)
     return writer
 

@@ -1,20 +1,19 @@
 """`hwcensus-collector wwn …`: pools and names by hand. What changes something is audited under the person's login."""
 
 import argparse
-import getpass
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine
 
-from hwcensus.instant import now, write_instant
+from hwcensus.instant import write_instant
+from hwcensus_collector.audit import audit, by_hand
 from hwcensus_collector.database import writing
 from hwcensus_collector.inventory.cursor import MAX_LIMIT, Window
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.inventory.wwns import Wwn, list_pools, list_wwns
 from hwcensus_collector.relay.steps import take_turn
 from hwcensus_collector.settings import CollectorSettings
-from hwcensus_collector.tables import audit
 from hwcensus_collector.wwns import claims, pool
 from hwcensus_collector.wwns.life import adopt
 
@@ -32,13 +31,14 @@ def run(verb: str, arguments: argparse.Namespace, settings: CollectorSettings, e
 
 def _add_pool(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     added = pool.add_pool(connection, arguments.name, arguments.first, arguments.last, arguments.wwnn)
-    _audit(connection, "wwn-pool.add", added.name, {"first": added.first, "last": added.last, "wwnn": added.wwnn})
+    range_ = {"first": added.first, "last": added.last, "wwnn": added.wwnn}
+    audit(connection, by_hand("wwn-pool.add", added.name, range_))
     yield str(added)
 
 
 def _remove_pool(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     removed = pool.remove_pool(connection, arguments.name)
-    _audit(connection, "wwn-pool.remove", removed.name, {"first": removed.first, "last": removed.last})
+    audit(connection, by_hand("wwn-pool.remove", removed.name, {"first": removed.first, "last": removed.last}))
     yield str(removed)
 
 
@@ -73,19 +73,14 @@ def _line(one: Wwn) -> str:
 def _import(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     among = pool.pools(connection) if arguments.pool is None else [pool.find_pool(connection, arguments.pool)]
     for wwpn in claims.import_seen(connection, among):
-        _audit(connection, "wwn.import", wwpn, {})
+        audit(connection, by_hand("wwn.import", wwpn, {}))
         yield wwpn
 
 
 def _release(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     wwpn, host = claims.release(connection, arguments.wwpn)
-    _audit(connection, "wwn.release", wwpn, {"host": host})
+    audit(connection, by_hand("wwn.release", wwpn, {"host": host}))
     yield f"{wwpn} is free; {host} had it"
-
-
-def _audit(connection: Connection, action: str, subject: str, detail: dict[str, object]) -> None:
-    row = {"at": now(), "actor": f"local:{getpass.getuser()}", "door": "cli", "action": action, "subject": subject}
-    connection.execute(insert(audit).values(row | {"detail": detail}))
 
 
 _VERBS: Mapping[str, Callable[[Connection, argparse.Namespace, timedelta], Lines]] = {
