@@ -1,0 +1,64 @@
+"""`hwcensus` as a process, with or without a terminal, and what came of it in the collector."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+from hwcensus_collector import tables
+from tests.fixtures.process import program_environment
+from tests.wire.census_world import World
+
+EVIL = "=HYPERLINK(1)\u202e\u009b2J"
+BRIDGE = "<device><capability type='net'><interface>{}</interface><capability type='bridge'/></capability></device>"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "hwcensus.cli", *words]
+
+
+def on_terminal(words: list[str], columns: int) -> str:
+    """What a command writes to a terminal of its own."""
+    ours, theirs = pty.openpty()
+    env = program_environment(COLUMNS=str(columns), LINES="50", TERM="xterm")
+    with subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, env=env) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while part := os.read(ours, 65536):
+                written += part
+        except OSError:  # the terminal is closed: the command has ended
+            pass
+        assert process.wait(60) == 0, written
+    os.close(ours)
+    return written.decode()
+
+
+def colourless(line: str) -> str:
+    """A line without the sequences that set colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
+    """What a command on a terminal of its own says until it asks, and its exit code after the answer."""
+    ours, theirs = pty.openpty()
+    env = program_environment(HWCENSUS_URL=url, COLUMNS="200")
+    with subprocess.Popen(command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
+        os.close(theirs)
+        written = b""
+        while b"[y/N]" not in written:
+            written += os.read(ours, 1024)
+        os.write(ours, answer + b"\n")
+        code = asking.wait(60)
+    os.close(ours)
+    return code, written.decode()
+
+
+def ordered(census: World) -> list[str]:
+    """The types of what was ordered."""
+    with census.engine.connect() as connection:
+        return [row.type for row in connection.execute(tables.command.select())]

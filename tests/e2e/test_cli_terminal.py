@@ -1,0 +1,92 @@
+"""`hwcensus` on a terminal: what fits it, and what a person is asked and shown before anything is ordered."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.e2e.cli_world import asked, colourless, command, on_terminal, ordered
+from tests.fixtures.process import program_environment
+from tests.wire.census_world import BEGAN, World, after, pci
+
+
+def test_a_terminal_gets_what_fits_it(url: str) -> None:
+    """On a terminal of 60 columns no line is longer, and even a document's C1 controls do not get through."""
+    for words in (["list", "--host", "web17"], ["tree", "web17"], ["xml", "web17", "pci_0000_00_1f_3"]):
+        written = on_terminal(command(*words, "--url", url), columns=60)
+        assert "pci_0000_00_1f_3" in written
+        assert "\x9b2J" not in written
+        if words[0] != "xml":
+            plain = [colourless(line) for line in written.splitlines()]
+            assert max(map(len, plain)) <= 60
+
+
+def test_a_table_that_no_terminal_of_this_width_can_hold_is_shown_row_by_row(url: str) -> None:
+    """No column is left out: at 80 characters as at 40, each change has its version, name and cause."""
+    for columns in (80, 40):
+        lines = on_terminal(command("changes", "--since", "7d", "--url", url), columns=columns).splitlines()
+        written = "\n".join(map(colourless, lines))
+        assert max(map(len, written.splitlines())) <= columns
+        assert written.count("event") == 5
+        assert written.count("pci_0000_00_1f_3") == 1
+        assert written.lower().count("version") == (1 if columns == 80 else 5)
+
+
+def test_destroying_asks_a_person_first(url: str, census: World) -> None:
+    """On a terminal it asks, and a no orders nothing."""
+    code, written = asked(url, "destroy", "web17", "net_hwc0")
+    assert (code, ordered(census)) == (4, [])
+    assert "destroy net_hwc0 of web17? [y/N]" in written
+
+
+def block(filesystem: str, slave: str = "") -> str:
+    inner = f"<slave>{slave}</slave>" if slave else ""
+    return f'<capability type="block"><state filesystem="{filesystem}">{inner}</state></capability>'
+
+
+def test_before_something_is_destroyed_all_below_it_is_shown(url: str, census: World) -> None:
+    for name, parent, inner in (
+        ("scsi_host5", "computer", '<capability type="scsihost"/>'),
+        ("block_sda", "scsi_host5", block("ext4")),
+        ("block_dm-0", "computer", block("xfs", "block_sda")),
+    ):
+        document = f"<device><name>{name}</name><key>/sys/{name}</key><parent>{parent}</parent>{inner}</device>"
+        census.tell("a1", document, BEGAN)
+    _, written = asked(url, "destroy", "web17", "scsi_host5")
+    assert re.search(r"^hwcensus:   block_sda .*ext4", written, re.MULTILINE)
+    assert re.search(r"^hwcensus:     block_dm-0 .*xfs", written, re.MULTILINE)
+    assert "net_eth0" not in written
+
+
+def test_before_a_driver_lets_go_what_helps_to_decide_is_shown(url: str, census: World) -> None:
+    state = "<state><member>pci_0000_00_1f_3</member><member>pci_0000_00_1f_4</member></state>"
+    facts = f'<capability type="pci"><iommu_group>7</iommu_group><reset_methods>flr pm</reset_methods>{state}'
+    census.tell("a1", pci().replace("</device>", f"{facts}</capability></device>"), after(hours=2))
+    census.tell("a1", pci("pci_0000_00_1f_4"), after(hours=2))
+    code, written = asked(url, "detach", "web17", "pci_0000_00_1f_3", "--driver", "pci-stub", answer=b"y")
+    assert "IOMMU group 7, which goes as a whole: pci_0000_00_1f_3 (i801_smbus), pci_0000_00_1f_4 (i80" in written
+    assert "reset: flr pm" in written
+    assert "net_eth0" in written, "the interface below it"
+    assert (code, ordered(census)) == (0, ["detach"])
+    code, written = asked(url, "reattach", "web17", "pci_0000_00_1f_3")
+    assert (code, ordered(census)) == (4, ["detach"])
+
+
+@pytest.mark.parametrize(
+    "words, exit_code, why",
+    [
+        (("create", "web17", "-"), 2, "stdin is closed"),
+        (("batch", "create", "-", "--host", "web17"), 2, "stdin is closed"),
+        (("destroy", "web17", "net_hwc0"), 4, "nobody can be asked"),
+    ],
+)
+def test_with_stdin_closed_nothing_is_read_and_nobody_asked(
+    url: str, census: World, words: tuple[str, ...], exit_code: int, why: str
+) -> None:
+    closed = ("sh", "-c", 'exec "$@" <&-', "sh")
+    done = subprocess.run(
+        [*closed, *command(*words)], capture_output=True, text=True, env=program_environment(HWCENSUS_URL=url),
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (exit_code, True, 1), done.stderr
+    assert ordered(census) == []
