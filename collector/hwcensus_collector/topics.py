@@ -35,12 +35,12 @@ async def apply_topics(settings: KafkaSettings) -> list[str]:
     """
     wanted = required(settings.events_topic, settings.commands_topic)
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
-    said = False
+    said, made = False, list[str]()
     while True:
         admin = AIOKafkaAdminClient(**client_arguments(settings, "hwcensus-topics"))
         try:
             await admin.start()
-            made = await _make(admin, wanted)
+            made += await _make(admin, wanted)
             differences = [line for topic in wanted for line in await _differences(admin, topic)]
         except KafkaError as error:
             if asyncio.get_running_loop().time() > deadline:
@@ -69,10 +69,11 @@ async def _make(admin: AIOKafkaAdminClient, wanted: tuple[Topic, ...]) -> list[s
             for topic in missing
         ]
     )
+    codes = {name: code for name, code, _ in answer.topic_errors}
     failed = [f"{name}: {text or code}" for name, code, text in answer.topic_errors if code not in (0, TOPIC_EXISTS)]
     if failed:
         raise TopicsDiffer(f"cannot be made: {'; '.join(failed)}")
-    return [topic.name for topic in missing]
+    return [topic.name for topic in missing if codes[topic.name] == 0]
 
 
 async def _differences(admin: AIOKafkaAdminClient, topic: Topic) -> Iterator[str]:

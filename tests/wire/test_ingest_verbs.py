@@ -5,15 +5,19 @@ import getpass
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sql
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError
 
 from hwcensus.errors import Refused, Unreachable
 from hwcensus.event import Event
 from hwcensus.instant import now
 from hwcensus.kafka import KafkaSettings
+from hwcensus.topics import Topic
 from hwcensus_collector import database, tables, topics
 from hwcensus_collector.inventory.cursor import Window
 from hwcensus_collector.inventory.hosts import list_hosts
@@ -213,6 +217,22 @@ def test_topics_are_made_once_and_checked(kafka: Kafka) -> None:
     assert made.stdout.decode() == f"made: {', '.join(names.values())}\n", made.stderr
     again = collector("topics", "apply", **environment)
     assert (again.returncode, again.stdout) == (0, b"nothing to do\n")
+
+
+def test_topics_that_a_broker_does_not_know_at_once_are_made_all_the_same(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = (f"events-{free_port()}", f"commands-{free_port()}")
+    knows, late = topics._differences, iter([True, False, False])
+
+    async def knows_late(admin: AIOKafkaAdminClient, topic: Topic) -> Iterator[str]:
+        if next(late):
+            raise KafkaConnectionError("as a broker says of a topic that another one has just made")
+        return await knows(admin, topic)
+
+    monkeypatch.setattr(topics, "_differences", knows_late)
+    settings = KafkaSettings(bootstrap_servers=(kafka.bootstrap,), events_topic=names[0], commands_topic=names[1])
+    assert asyncio.run(topics.apply_topics(settings)) == list(names)
 
 
 def test_a_kafka_that_stays_away_is_unreachable(
