@@ -20,7 +20,7 @@ from tests.lab.image import image
 from tests.lab.lab import Lab
 from tests.lab.listener import Listener
 
-ROUNDS = 15
+ROUNDS = 30
 OVERHEAD_MS = 150.0
 PARENT, MADE = "scsi_host1", "scsi_host3"
 WWPN, WWNN = "2001001b32d00000", "2000001b32d00000"
