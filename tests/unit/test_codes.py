@@ -15,6 +15,7 @@ PLACES = (
     "agent/hwcensus_agent/way.py",
     "collector/hwcensus_collector/api/batches.py",
     "collector/hwcensus_collector/api/orders.py",
+    "collector/hwcensus_collector/ingest/intake.py",
     "collector/hwcensus_collector/inventory/batches.py",
     "collector/hwcensus_collector/inventory/hosts.py",
     "collector/hwcensus_collector/inventory/lookup.py",
