@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 
 from hwcensus_collector import tables
 from tests.fixtures.process import program_environment
@@ -56,6 +57,11 @@ def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
         code = asking.wait(60)
     os.close(ours)
     return code, written.decode()
+
+
+def valid_for(told: dict[str, str]) -> float:
+    """The seconds from the issue of a command, as the API told it, to its deadline."""
+    return (datetime.fromisoformat(told["expires"]) - datetime.fromisoformat(told["issued"])).total_seconds()
 
 
 def ordered(census: World) -> list[str]:

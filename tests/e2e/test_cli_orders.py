@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from datetime import datetime
 
 import pytest
 from sqlalchemy import update
@@ -11,16 +10,27 @@ from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay.results import ResultStep, record_results
-from tests.e2e.cli_world import BRIDGE, Run, command, ordered
+from tests.e2e.cli_world import BRIDGE, Run, command, ordered, valid_for
 from tests.fixtures.process import program_environment
 from tests.wire.census_world import World
 
 
-def test_a_creation_says_what_it_asks_for(hwcensus: Run) -> None:
-    words = ("create", "web17", "-", "--force", "--valid", "60", "-o", "json")
-    told = json.loads(hwcensus(*words, stdin=BRIDGE.format("hwc7")).stdout)
-    expires, issued = (datetime.fromisoformat(told[name]) for name in ("expires", "issued"))
-    assert (expires - issued).total_seconds() == 60
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "web17", "-", "--force"),
+        ("destroy", "web17", "net_hwc0", "--yes"),
+        ("detach", "web17", "pci_0000_00_1f_3", "--yes"),
+        ("reattach", "web17", "pci_0000_00_1f_3", "--yes"),
+    ],
+)
+def test_an_order_says_how_long_it_may_wait_for_the_host(hwcensus: Run, words: tuple[str, ...]) -> None:
+    done = hwcensus(*words, "--valid", "60", "-o", "json", stdin=BRIDGE.format("hwc7"))
+    assert valid_for(json.loads(done.stdout)) == 60
+    assert "bad-deadline" in hwcensus(*words, "--valid", "0", stdin=BRIDGE.format("hwc7")).stderr
+
+
+def test_what_only_ports_can_be_is_not_asked_of_others(hwcensus: Run) -> None:
     refused = hwcensus("create", "web17", "-", "--require", "online", stdin=BRIDGE.format("hwc8"))
     assert (refused.returncode, "bad-require" in refused.stderr) == (2, True)
 
@@ -101,6 +111,25 @@ def test_commands_are_listed_and_cancelled(hwcensus: Run) -> None:
     assert again.returncode == 4
     watched = hwcensus("command", "watch", made["id"])
     assert (watched.returncode, "destroy cancelled" in watched.stderr) == (4, True)
+
+
+def test_an_order_is_given_up_past_its_deadline_and_not_before(hwcensus: Run, census: World) -> None:
+    id_ = json.loads(hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json").stdout)["id"]
+    for state, code in (("queued", "not-sent"), ("dispatched", "too-early")):
+        with writing(census.engine) as connection:
+            connection.execute(update(tables.command).values(state=state))
+        refused = hwcensus("command", "abandon", id_, "--reason", "burnt down")
+        assert (refused.returncode, refused.stdout) == (4, "")
+        assert refused.stderr.startswith(f"hwcensus: {code}: ")
+    with writing(census.engine) as connection:
+        connection.execute(update(tables.command).values(expires=now()))
+    assert "burnt down" in hwcensus("command", "abandon", id_, "--reason", "burnt down").stdout
+    *_, last = json.loads(hwcensus("command", "show", id_, "-o", "json").stdout)["steps"]
+    assert (last["state"], last["text"]) == ("abandoned", "burnt down")
+    again = hwcensus("command", "abandon", id_)
+    assert (again.returncode, again.stderr.startswith("hwcensus: too-late: ")) == (4, True)
+    watched = hwcensus("command", "watch", id_)
+    assert (watched.returncode, "hwcensus: abandoned (burnt down)\n" in watched.stderr) == (4, True)
 
 
 def test_a_batch_is_followed_to_its_end(url: str, census: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from hwcensus_collector import tables
-from tests.e2e.cli_world import Run, asked, ordered
+from tests.e2e.cli_world import Run, asked, ordered, valid_for
 from tests.wire.census_world import BEGAN, World, after, hba, vport
 
 
@@ -71,8 +71,10 @@ def test_what_a_host_wants_and_has_not_is_listed_too(hwcensus: Run, san: World) 
     assert (absent["wwpn"], absent["persistent"], absent["vport"]) == ("50014380186b2a05", True, "absent")
     assert (absent["name"], absent["parent"]) == (None, "scsi_host5")
     assert "persistent" in hwcensus("vhba", "list").stdout
-    assert hwcensus("vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:05", "--yes").returncode == 0
+    unwant = ("vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:05", "--yes")
+    assert hwcensus(*unwant, "--valid", "60").returncode == 0
     (told,) = json.loads(hwcensus("command", "list", "-o", "json").stdout)
+    assert valid_for(told) == 60
     assert (told["type"], told["identity"], told["subject"]) == ("destroy", "scsi/wwpn/50014380186b2a05", "vport")
 
 
@@ -81,7 +83,8 @@ def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_sho
 ) -> None:
     code, written = asked(url, "vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:01")
     assert (code, "scsi_7_0_0_2" in written, ordered(san)) == (4, True, [])
-    assert hwcensus("vhba", "destroy", "db7", "scsi_host7", "--yes", "--force").returncode == 0
+    done = hwcensus("vhba", "destroy", "db7", "scsi_host7", "--yes", "--force", "--valid", "60", "-o", "json")
+    assert valid_for(json.loads(done.stdout)) == 60
     assert ordered(san) == ["destroy"]
     unknown = hwcensus("vhba", "destroy", "db7", "50014380186b2aff", "--yes")
     assert (unknown.returncode, "it has 50014380186b2a01" in unknown.stderr) == (3, True)

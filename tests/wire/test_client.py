@@ -82,8 +82,16 @@ def test_orders_about_a_device_say_how(client: Client) -> None:
     assert [pci.detach(driver="pci-stub").type, pci.reattach(force=True).type] == ["detach", "reattach"]
     bridge = client.host("web17").lookup_by_name("net_hwc0")
     assert bridge.destroy(force=True).type == "destroy"
-    made = client.host("web17").create_device(BRIDGE.format("hwc8"), force=True, valid=60)
-    assert (made.expires - made.issued).total_seconds() == 60
+
+
+def test_an_order_says_how_long_it_may_wait(client: Client) -> None:
+    host = client.host("web17")
+    pci, bridge = host.lookup_by_name("pci_0000_00_1f_3"), host.lookup_by_name("net_hwc0")
+    made = host.create_device(BRIDGE.format("hwc8"), force=True, valid=60)
+    for one in (made, pci.detach(valid=60), pci.reattach(valid=60), bridge.destroy(valid=60)):
+        assert (one.expires - one.issued).total_seconds() == 60
+    with pytest.raises(UsageError):
+        bridge.destroy(valid=0)
 
 
 def test_failures_are_our_errors_with_code_and_nearest(client: Client) -> None:

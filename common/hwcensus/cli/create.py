@@ -26,7 +26,6 @@ def add_creation(
     parser.add_argument("--persistent", action="store_true", help="the host makes it again at every boot")
     parser.add_argument("--force", action="store_true", help=force)
     parser.add_argument("--pool", metavar="POOL", help="where its WWNs come from")
-    parser.add_argument("--valid", metavar="SECONDS", type=float, help="how long the order may wait for the host")
 
 
 def run(arguments: argparse.Namespace) -> int:

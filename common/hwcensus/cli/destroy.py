@@ -11,4 +11,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return order_target(arguments, lambda device, key: device.destroy(force=arguments.force, idempotency_key=key))
+    return order_target(arguments, lambda device, how: device.destroy(**how))

@@ -13,8 +13,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return order_target(
-        arguments,
-        lambda device, key: device.detach(driver=arguments.driver, force=arguments.force, idempotency_key=key),
-        passthrough.facts,
-    )
+    return order_target(arguments, lambda device, how: device.detach(driver=arguments.driver, **how), passthrough.facts)

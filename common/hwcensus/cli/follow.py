@@ -14,6 +14,7 @@ def add_order(parser: argparse.ArgumentParser) -> None:
     """What commands that order something take."""
     add_output(parser)
     parser.add_argument("--wait", action="store_true", help="follow it to its end, which gives the exit code")
+    parser.add_argument("--valid", metavar="SECONDS", type=float, help="how long the order may wait for the host")
     parser.add_argument("--idempotency-key", metavar="KEY", help="makes a repetition of the same order harmless")
 
 

@@ -12,8 +12,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return order_target(
-        arguments,
-        lambda device, key: device.reattach(force=arguments.force, idempotency_key=key),
-        passthrough.facts,
-    )
+    return order_target(arguments, lambda device, how: device.reattach(**how), passthrough.facts)

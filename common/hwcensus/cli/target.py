@@ -10,6 +10,7 @@ from hwcensus.cli.output import say
 from hwcensus.cli.parser import add_url, connect
 from hwcensus.cli.visible import visible
 from hwcensus.client import Command, Device, Host
+from hwcensus.client.order import Order
 from hwcensus.errors import Refused
 
 #: What is said of a device before it is ordered about, from all of its host.
@@ -31,14 +32,19 @@ def add_consent(parser: argparse.ArgumentParser) -> None:
 
 
 def order_target(
-    arguments: argparse.Namespace, act: Callable[[Device, str], Command], facts: Facts = lambda _, __: ()
+    arguments: argparse.Namespace, act: Callable[[Device, Order], Command], facts: Facts = lambda _, __: ()
 ) -> int:
-    """The order about the device that `add_target` took; `act` gets it, and the key of this order."""
+    """The order about the device that `add_target` took; `act` gets it, and how it is ordered."""
     with connect(arguments) as client:
         host = client.host(arguments.host)
         device = host.lookup_by_name(arguments.device)
-        key = order_key(arguments)
-        return order(arguments, host, device, lambda: act(device, key), facts)
+        how = asked(arguments)
+        return order(arguments, host, device, lambda: act(device, how), facts)
+
+
+def asked(arguments: argparse.Namespace) -> Order:
+    """What `add_order` and `add_consent` took."""
+    return {"force": arguments.force, "valid": arguments.valid, "idempotency_key": order_key(arguments)}
 
 
 def order(

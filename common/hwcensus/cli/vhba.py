@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from hwcensus.cli import npiv
+from hwcensus.cli import npiv, target
 from hwcensus.cli.create import add_creation, asked
 from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.output import write_rows
 from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.target import add_consent, confirm, order, require_person
 from hwcensus.client import Client, Host
+from hwcensus.client.order import Order
 from hwcensus.errors import InvalidDocument, NotFound, UsageError
 from hwcensus.wwn import read_wwn
 
@@ -98,27 +99,26 @@ def _add_destroy(action: argparse.ArgumentParser) -> None:
 
 def _destroy(client: Client, arguments: argparse.Namespace) -> int:
     host = client.host(arguments.host)
-    key = order_key(arguments)
+    how = target.asked(arguments)
     wwpn = read_wwn(arguments.port, "WWPN") if _is_wwn(arguments.port) else None
     if wwpn is not None and npiv.is_absent(client, host, wwpn):
-        return _unwant(host, wwpn, key, arguments)
+        return _unwant(host, wwpn, how, arguments)
     try:
         device = npiv.named_port(host, arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
     except NotFound:
         # The answer to the order that came with this key before is the collector's to give, also when the port is gone.
         if wwpn is None or not arguments.yes or arguments.idempotency_key is None:
             raise
-        command = host.destroy_port(wwpn, force=arguments.force, idempotency_key=key)
-        return finish(command, arguments)
-    return order(arguments, host, device, lambda: device.destroy(force=arguments.force, idempotency_key=key))
+        return finish(host.destroy_port(wwpn, **how), arguments)
+    return order(arguments, host, device, lambda: device.destroy(**how))
 
 
-def _unwant(host: Host, wwpn: str, key: str, arguments: argparse.Namespace) -> int:
+def _unwant(host: Host, wwpn: str, how: Order, arguments: argparse.Namespace) -> int:
     """Of a port that is wanted at every boot and not there."""
     if not arguments.yes:
         require_person()
         confirm(f"{wwpn} is not on {host.name} now; no longer make it at boot?")
-    return finish(host.destroy_port(wwpn, force=arguments.force, idempotency_key=key), arguments)
+    return finish(host.destroy_port(wwpn, **how), arguments)
 
 
 #: What can be done with virtual ports: a new action is a line here.

@@ -3,11 +3,12 @@
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, Unpack
 from urllib.parse import quote
 
 from hwcensus.client.command import Command
 from hwcensus.client.members import Members, Told
+from hwcensus.client.order import Order, order_query
 from hwcensus.client.transport import Transport
 from hwcensus.client.version import Version
 
@@ -78,20 +79,20 @@ class Device:
         """Its versions, the first one first."""
         return (Version.read(one, self._transport) for one in self._transport.pages(f"{self.path}/history"))
 
-    def destroy(self, *, force: bool = False, idempotency_key: str | None = None) -> Command:
+    def destroy(self, **asked: Unpack[Order]) -> Command:
         """Orders that it be destroyed; `wait()` on the command tells whether it was. Raises Refused."""
-        return self._order("DELETE", self.path, idempotency_key, force=force)
+        return self._order("DELETE", self.path, asked)
 
-    def detach(self, *, driver: str | None = None, force: bool = False, idempotency_key: str | None = None) -> Command:
+    def detach(self, *, driver: str | None = None, **asked: Unpack[Order]) -> Command:
         """Orders that the host's driver let go of it for `driver` (PCI: vfio-pci if none is named). Raises Refused."""
-        return self._order("POST", f"{self.path}/detach", idempotency_key, force=force, driver=driver)
+        return self._order("POST", f"{self.path}/detach", asked, driver=driver)
 
-    def reattach(self, *, force: bool = False, idempotency_key: str | None = None) -> Command:
+    def reattach(self, **asked: Unpack[Order]) -> Command:
         """Orders that the host's own driver take it again. Raises Refused."""
-        return self._order("POST", f"{self.path}/reattach", idempotency_key, force=force)
+        return self._order("POST", f"{self.path}/reattach", asked)
 
-    def _order(self, method: str, path: str, key: str | None, *, force: bool, driver: str | None = None) -> Command:
-        query = {"force": "yes" if force else None, "driver": driver}
+    def _order(self, method: str, path: str, asked: Order, driver: str | None = None) -> Command:
+        query, key = {**order_query(asked), "driver": driver}, asked.get("idempotency_key")
         return Command.read(self._transport.order(method, path, query, key=key), self._transport)
 
 

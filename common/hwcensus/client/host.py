@@ -10,6 +10,7 @@ from hwcensus.client.command import Command
 from hwcensus.client.creation import Creation, creation_query
 from hwcensus.client.device import Branch, Device, device_path
 from hwcensus.client.members import Members, Told
+from hwcensus.client.order import Order, order_query
 from hwcensus.client.transport import Transport
 from hwcensus.errors import NotFound
 
@@ -94,11 +95,11 @@ class Host:
         told = self._transport.order("POST", path, creation_query(asked), body=xml.encode(), key=idempotency_key)
         return Command.read(told, self._transport)
 
-    def destroy_port(self, wwpn: str, *, force: bool = False, idempotency_key: str | None = None) -> Command:
+    def destroy_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.
         Raises Refused, NotFound."""
-        path, query = device_path(self.id, f"scsi/wwpn/{wwpn}"), {"force": "yes" if force else None}
-        told = self._transport.order("DELETE", path, query, key=idempotency_key)
+        path, key = device_path(self.id, f"scsi/wwpn/{wwpn}"), asked.get("idempotency_key")
+        told = self._transport.order("DELETE", path, order_query(asked), key=key)
         return Command.read(told, self._transport)
 
     def accept(self) -> "Host":

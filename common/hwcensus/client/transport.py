@@ -13,7 +13,7 @@ from hwcensus.client.members import Members
 from hwcensus.errors import HwcensusError, NotFound, Refused, Unreachable, UsageError
 
 #: Query parameters; those that are None are left out, a list is the same parameter several times.
-Query = Mapping[str, str | int | list[str] | None]
+Query = Mapping[str, str | float | list[str] | None]
 
 _PAGE = 500
 
