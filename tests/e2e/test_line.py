@@ -14,6 +14,14 @@ from tests.fixtures.require import require
 
 CREATE = '<device><capability type="net"><interface>{}</interface><capability type="bridge"/></capability></device>'
 
+#: What is told of every command that its host takes.
+BEGUN = ["queued", "dispatched", "accepted"]
+
+
+def steps(told: str) -> list[str]:
+    """What `--wait` said."""
+    return [line.removeprefix("hwcensus: ") for line in told.splitlines() if line.startswith("hwcensus: ")]
+
 
 @pytest.fixture
 def line(tmp_path: Path, kafka: Kafka, kafka_topics: Callable[..., Topics], sqlite_url: str) -> Line:
@@ -48,22 +56,39 @@ def test_a_bridge_is_created_and_destroyed_from_the_console(line: Line, tmp_path
     document.write_text(CREATE.format("hwctest2"))
     with bridges("hwctest2"):
         made = line.hwcensus("create", line.host, str(document), "--wait")
-        assert made.returncode == 0, made.stderr
+        assert (made.returncode, steps(made.stderr)) == (0, [*BEGUN, "succeeded"])
         assert Path("/sys/class/net/hwctest2").exists()
         assert "net_hwctest2" in line.devices()
 
         again = line.hwcensus("create", line.host, str(document), "--wait")
-        assert again.returncode == 4
-        assert "name-taken" in again.stderr
+        *began, failed, end = steps(again.stderr)
+        assert (again.returncode, began) == (4, BEGUN)
+        assert failed.startswith("failed (name-taken: ")
+        assert end.startswith("name-taken: create failed (")
 
         gone = line.hwcensus("destroy", line.host, "net_hwctest2", "--yes", "--wait")
-        assert gone.returncode == 0, gone.stderr
+        assert (gone.returncode, steps(gone.stderr)) == (0, [*BEGUN, "succeeded"])
         assert not Path("/sys/class/net/hwctest2").exists()
     told = line.hwcensus("history", line.host, "net_hwctest2", "-o", "json")
     causes = {version["cause"] for version in json.loads(told.stdout)}
     with Client(line.url) as client:
         commands = {command.id for command in client.commands(host=line.host) if command.state == "succeeded"}
     assert causes == commands
+
+
+def test_who_waits_is_told_of_a_step_when_it_comes(line: Line, tmp_path: Path) -> None:
+    """Also while the host is down, which has the rest to tell."""
+    document = tmp_path / "bridge.xml"
+    document.write_text(CREATE.format("hwctest9"))
+    with bridges("hwctest9"), line.start_collector() as collector:
+        with line.start_agent() as agent:
+            wait_until(line.agrees, "the census is there", collector, agent)
+        with line.program("cli", "create", line.host, str(document), "--wait") as waiting:
+            waiting.wait_for("dispatched")
+            assert steps(waiting.output) == BEGUN[:2]
+            with line.start_agent():
+                assert waiting.wait(seconds=60) == 0, waiting.output
+        assert steps(waiting.output) == [*BEGUN, "succeeded"]
 
 
 @pytest.mark.usefixtures("running")
