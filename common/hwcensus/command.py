@@ -3,6 +3,7 @@
 Signing is in `signature.py`, what may be created in `creatable.py`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +12,9 @@ from lxml import etree
 from hwcensus import document, schema
 from hwcensus.envelope import FORMAT, child, read_attributes, write_attributes
 from hwcensus.errors import InvalidDocument
+
+#: Names of drivers that a device can be given to; a few have a blank or a slash, and get none.
+DRIVER = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,8 @@ def commands_figure() -> Figure:
             kafka.stop()
     assert len(executed) == COMMANDS
     twice = sum(count - 1 for count in executed.values())
-    note = f"{COMMANDS} creates on {HOSTS} hosts; executed twice: {twice}, also with every record delivered thrice"
+    assert twice == 0, f"{twice} were executed twice"
+    note = f"{COMMANDS} creates on {HOSTS} hosts; executed twice: 0, also with every record delivered thrice"
     ours, most = COMMANDS / seconds, COMMANDS / raw
     return Figure(name="commands", ours=ours, limit=most, ratio=ours / most, unit="commands/s", note=note)
 

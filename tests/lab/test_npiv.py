@@ -190,7 +190,7 @@ def test_what_the_kernel_refuses_is_told_in_its_words(lab: Lab, console: Console
         refused = console.orders("create", "lab", "-", given=vport(), to="failed", code="kernel-refused")
     finally:
         lab.guest("mount -o remount,bind,rw /sys")
-    assert refused["text"] == "EROFS (30): Read-only file system"
+    assert refused["text"] == f"vport_create of host1, {WWPN}:{wwnn(WWPN)}: EROFS (30): Read-only file system"
     lab.hears()
 
 

@@ -134,7 +134,7 @@ def test_what_the_kernel_refuses_as_a_port_leaves_nothing_behind(tmp_path: Path)
     answer = answer_of(tmp_path, bridge("net_i0", "net_lo"), BridgeExecutor(WAY))
     assert (answer.code, link("hwc0")) == ("kernel-refused", None)
     assert answer.text is not None
-    assert answer.text.startswith("EINVAL (22): Invalid argument")
+    assert answer.text.startswith("rtnetlink, hwc0: EINVAL (22): Invalid argument")
     freed = link("i0")
     assert freed is not None
     assert freed.master is None

@@ -2,6 +2,7 @@
 that are files and threads (npiv_kernel.py), old and new. On a real kernel: tests/lab."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from hwcensus.command import Command, IssuedCommand
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus.signature import Signer, key_id
-from hwcensus_agent.commands import creation, inbox
+from hwcensus_agent.commands import creation, inbox, runner
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged
@@ -37,6 +38,7 @@ from tests.reality.npiv_kernel import PCI, NpivKernel
 HOST, STREAM = "host-1", "stream-1"
 ADAPTER, WWPN, WWNN = "210000e08b9318a1", "10000000c9831b9e", "20000000c9831b9e"
 LIMIT = 20.0
+REFUSED = f"vport_create of host5, {WWPN}:{WWNN}: ENOSPC (28): No space left on device"
 
 
 @pytest.fixture(params=["old", "new"])
@@ -340,11 +342,29 @@ async def test_the_kernels_refusal_is_told_in_its_own_words_and_no_version_comes
     kernel.refuses_by("vport_create", "host5", "/dev/full")
     async with agent(kernel) as ours:
         answer = await ours.answer(create())
-        assert (answer.code, answer.text) == ("kernel-refused", "ENOSPC (28): No space left on device")
+        assert (answer.code, answer.text) == ("kernel-refused", REFUSED)
         kernel.tell(Action.ADD, f"/sys/{PCI}/host5/vport-5:0-0/fc_vports/vport-5:0-0")
         kernel.tell(Action.REMOVE, f"/sys/{PCI}/host5/vport-5:0-0/fc_vports/vport-5:0-0")
         await ours.live.finish()
         assert ours.told() == []
+
+
+async def test_the_agents_own_log_has_who_had_what_done_and_what_came_of_it(
+    kernel: NpivKernel, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one record that a collector which was taken over cannot falsify."""
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        with caplog.at_level(logging.INFO, runner.__name__):
+            await ours.answer(create())
+            await ours.answer(destroy())
+    made, gone = (vars(record) for record in caplog.records if record.name == runner.__name__)
+    assert (made["type"], made["by"], made["state"], made["produced"]) == (
+        "create", "alice", "succeeded", f"scsi/wwpn/{WWPN}"
+    )  # fmt: skip
+    assert f'wwpn="{WWPN}"' in made["what"]
+    assert ADAPTER in made["what"]
+    assert (gone["type"], gone["by"], gone["what"]) == ("destroy", "alice", f"scsi/wwpn/{WWPN}")
 
 
 async def test_a_port_that_somebody_else_made_meanwhile_is_not_deleted_with_ours(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hwcensus.command import Command
+from hwcensus.command import Command, IssuedCommand
 from hwcensus.event import Produced
 from hwcensus.instant import now
 from hwcensus_agent import modules
@@ -154,13 +154,16 @@ class Agent:
     """What carries commands out, with the notes it has on disk."""
 
     def __init__(self, tree: Tree, binder: Binder, targets: Iterable[Target]) -> None:
-        self._notes: list[tuple[Command, Intent]] = []
+        self._notes: list[tuple[IssuedCommand, Intent]] = []
         rule = Rule(class_=binder.binds, actions=("detach", "reattach"))
         means = Means(
-            policy=Policy(rules=(rule,)), census=Census(tree, targets), patience=0,
-            note=lambda command, intent: self._notes.append((command, intent)),
+            policy=Policy(rules=(rule,)), census=Census(tree, targets), patience=0, note=self._note
         )  # fmt: skip
         self._binding = Binding(means=means, binders={binder.binds: binder})
+
+    def _note(self, command: Command, intent: Intent) -> None:
+        assert isinstance(command, IssuedCommand)
+        self._notes.append((command, intent))
 
     async def does(self, command: Command) -> Answer:
         """Raises as the work does."""
@@ -173,8 +176,8 @@ class Agent:
         return [await self._binding.settle(Begun(command=command, intent=intent)) for command, intent in self._notes]
 
 
-def order(type_: str, target: Target, *, force: bool | None = None, driver: str | None = None) -> Command:
-    return Command(
+def order(type_: str, target: Target, *, force: bool | None = None, driver: str | None = None) -> IssuedCommand:
+    return IssuedCommand(
         id="c1", type=type_, expires=now() + timedelta(days=1), identity=target.identity, name=target.name, force=force,
-        driver=driver,
+        driver=driver, host="h1", stream="s1", issued=now(), by="alice",
     )  # fmt: skip

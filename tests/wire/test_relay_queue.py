@@ -123,38 +123,42 @@ def test_a_host_may_be_called_by_its_name(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    "document, code",
+    "document, code, said",
     [
-        (b"<device", "not-xml"),
-        (b"<device/>", "no-capability"),
-        (bridge("hwc0-is-far-too-long"), "name-too-long"),
-        (bridge("hwc%d"), "bad-name"),
-        (b"<device><capability type='net'><interface>x</interface></capability></device>", "not-creatable"),
+        (b"<device", "not-xml", "line 1"),
+        (b"<device/>", "no-capability", "capability"),
+        (bridge("hwc0-is-far-too-long"), "name-too-long", "hwc0-is-far-too-long"),
+        (bridge("hwc%d"), "bad-name", "hwc%d"),
+        (b"<device><capability type='net'><interface>x</interface></capability></device>", "not-creatable", "bridge"),
     ],
 )
-def test_what_the_document_shows_is_refused_without_a_row(engine: Engine, document: bytes, code: str) -> None:
+def test_what_the_document_shows_is_refused_without_a_row(
+    engine: Engine, document: bytes, code: str, said: str
+) -> None:
     error = refused(engine, document)
     assert isinstance(error, InvalidDocument)
-    assert error.code == code
+    assert (error.code, said in str(error)) == (code, True), str(error)
 
 
 @pytest.mark.parametrize(
-    "values, code",
+    "values, code, said",
     [
-        ({"retired_at": now()}, "host-retired"),
-        ({"conflict": {"stream": "x"}}, "host-in-conflict"),
-        ({"stream": None}, "no-stream"),
-        ({"clock_skew": 31.0}, "clock-skew"),
-        ({"clock_skew": -31.0}, "clock-skew"),
-        ({"creatable": []}, "not-creatable-here"),
-        ({"creatable": ["vport"]}, "not-creatable-here"),
+        ({"retired_at": now()}, "host-retired", "retired"),
+        ({"conflict": {"stream": "x"}}, "host-in-conflict", "host accept"),
+        ({"stream": None}, "no-stream", "has not introduced itself"),
+        ({"clock_skew": 31.0}, "clock-skew", "off by +31 s, at most 30 s"),
+        ({"clock_skew": -31.0}, "clock-skew", "off by -31 s, at most 30 s"),
+        ({"creatable": []}, "not-creatable-here", "can create nothing, no bridge"),
+        ({"creatable": ["vport"]}, "not-creatable-here", "can create only vport, no bridge"),
     ],
 )
-def test_what_the_host_is_not_ready_for_is_refused(engine: Engine, values: dict[str, Any], code: str) -> None:
+def test_what_the_host_is_not_ready_for_is_refused_in_its_name(
+    engine: Engine, values: dict[str, Any], code: str, said: str
+) -> None:
     set_host(engine, **values)
     error = refused(engine)
     assert isinstance(error, Refused)
-    assert error.code == code
+    assert (error.code, "db7.example.org" in str(error), said in str(error)) == (code, True, True), str(error)
 
 
 def test_a_clock_that_is_a_little_off_is_no_reason(engine: Engine) -> None:
@@ -169,21 +173,23 @@ def test_an_unknown_host_is_answered_with_the_nearest_names(engine: Engine) -> N
 
 
 @pytest.mark.parametrize(
-    "more, code",
+    "more, code, said",
     [
-        ({"expires_in": timedelta(0)}, "bad-deadline"),
-        ({"expires_in": timedelta(days=8)}, "bad-deadline"),
-        ({"require": "online"}, "bad-require"),
-        ({"require": "shiny"}, "bad-require"),
-        ({"idempotency_key": ""}, "bad-idempotency-key"),
-        ({"actor": ""}, "bad-actor"),
-        ({"actor": "alice\n"}, "bad-actor"),
+        ({"expires_in": timedelta(0)}, "bad-deadline", "at most 604800 s, not for 0 s"),
+        ({"expires_in": timedelta(days=8)}, "bad-deadline", "not for 691200 s"),
+        ({"require": "online"}, "bad-require", "bridge"),
+        ({"require": "shiny"}, "bad-require", "'shiny'"),
+        ({"idempotency_key": ""}, "bad-idempotency-key", "''"),
+        ({"actor": ""}, "bad-actor", "''"),
+        ({"actor": "alice\n"}, "bad-actor", r"'alice\n'"),
     ],
 )
-def test_what_is_asked_wrongly_is_a_usage_error(engine: Engine, more: dict[str, Any], code: str) -> None:
+def test_what_is_asked_wrongly_is_a_usage_error_with_the_value(
+    engine: Engine, more: dict[str, Any], code: str, said: str
+) -> None:
     error = refused(engine, **more)
     assert isinstance(error, UsageError)
-    assert error.code == code
+    assert (error.code, said in str(error)) == (code, True), str(error)
 
 
 def test_devices_that_are_unknown_or_gone_are_not_destroyed(engine: Engine) -> None:

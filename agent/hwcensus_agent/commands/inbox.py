@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from hwcensus.command import Command, read_command
+from hwcensus.command import IssuedCommand, read_command
 from hwcensus.errors import InvalidDocument
 from hwcensus.instant import write_instant
 from hwcensus_agent.commands.answer import Answer
@@ -43,7 +43,7 @@ class Intent:
 class Begun:
     """A command whose intent was noted and whose end was not."""
 
-    command: Command
+    command: IssuedCommand
     intent: Intent
 
 
@@ -78,7 +78,7 @@ def is_done(connection: sqlite3.Connection, command_id: str) -> bool:
     )
 
 
-def next_taken(connection: sqlite3.Connection) -> Command | None:
+def next_taken(connection: sqlite3.Connection) -> IssuedCommand | None:
     """The oldest command that was taken and not begun."""
     row = connection.execute("SELECT body FROM inbox WHERE state = ? ORDER BY number LIMIT 1", (TAKEN,)).fetchone()
     return None if row is None else read_command(row[0])

@@ -10,9 +10,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from hwcensus import document
 from hwcensus.command import Command, IssuedCommand
 from hwcensus.errors import HwcensusError
-from hwcensus.instant import now
+from hwcensus.instant import now, write_instant
 from hwcensus_agent.commands import inbox
 from hwcensus_agent.commands.answer import ACCEPTED, EXPIRED, FAILED, Answer, Report
 from hwcensus_agent.commands.binding import Binding
@@ -101,7 +102,7 @@ class Commands:
             inbox.forget_old(connection, now())
             begun = list(inbox.begun(connection))
         for one in begun:
-            self._finish(await _answered(one.command, self._work.settle(one)))
+            self._finish(one.command, await _answered(one.command, self._work.settle(one)))
         self._settled.set()
         while True:
             self._woken.clear()
@@ -110,11 +111,11 @@ class Commands:
             if command is None:
                 await self._woken.wait()
             elif command.expires <= now():
-                text = "its turn came after its deadline"
-                self._finish(Answer(command=command.id, state=EXPIRED, code="expired", text=text))
+                text = f"valid until {write_instant(command.expires)}, and its turn came at {write_instant(now())}"
+                self._finish(command, Answer(command=command.id, state=EXPIRED, code="expired", text=text))
             else:
                 async with self._turn:
-                    self._finish(await _answered(command, self._work.carry_out(command)))
+                    self._finish(command, await _answered(command, self._work.carry_out(command)))
 
     async def make_again(self, command: Command, is_wanted: Callable[[], bool]) -> Answer | None:
         """Carries out a creation that ended well once, when its turn has come; answered to the caller alone.
@@ -167,13 +168,21 @@ class Commands:
         with self._transaction() as connection:
             inbox.begin(connection, command.id, intent)
 
-    def _finish(self, answer: Answer) -> None:
+    def _finish(self, command: IssuedCommand, answer: Answer) -> None:
         with self._transaction() as connection:
             inbox.finish(connection, answer)
             self._report(answer)
         self._census.forget(answer.command)
-        facts = {"command": answer.command, "state": answer.state, "code": answer.code or "-"}
-        logger.info("a command ended", extra=facts)
+        # For ever, and out of the collector's reach: who had what done, and what came of it.
+        facts = {"command": command.id, "type": command.type, "by": command.by, "what": _what(command)}
+        produced = " ".join(one.identity for one in answer.produced)
+        ended = {"state": answer.state, "code": answer.code, "produced": produced}
+        logger.info("a command ended", extra=facts | {key: said for key, said in ended.items() if said})
+
+
+def _what(command: Command) -> str:
+    """What it is about: the device that is there, or the document of the one that is to be made."""
+    return command.identity or ("" if command.device is None else document.to_bytes(command.device).decode())
 
 
 async def _answered(command: Command, work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -4,7 +4,6 @@ which type."""
 from dataclasses import dataclass
 
 from hwcensus.command import Command
-from hwcensus.errors import Refused
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.commands.binding import Binding
 from hwcensus_agent.commands.creation import Creation
@@ -31,7 +30,7 @@ class Work:
                 return await self.binding.carry_out(command)
             case "ping":
                 return Answer(command=command.id, state=SUCCEEDED)
-        raise Refused(f"this agent does not know how to {command.type}", code="not-supported")
+        raise AssertionError(f"the schema has no command to {command.type}")
 
     async def may(self, command: Command) -> None:
         """All that is asked before the kernel is touched, no more. Raises HwcensusError as `carry_out` does."""

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
 
-from hwcensus.instant import now
+from hwcensus.instant import now, write_instant
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.batches import UNDER_WAY
 from hwcensus_collector.relay.batch import failing
@@ -89,12 +89,11 @@ def _late(at: datetime) -> Select[str]:
 
 def expire(connection: Connection, at: datetime) -> list[str]:
     """Ends commands that were never sent and are past their deadline; tells which."""
-    step = Step(
-        state=State.EXPIRED, by="relay", door="relay", at=at, code="expired", text="it could not be sent in time"
-    )
-    late = _late(at).add_columns(_command.c.host, _command.c.type)
+    late = _late(at).add_columns(_command.c.host, _command.c.type, _command.c.expires)
     rows = connection.execute(late.limit(AT_ONCE).with_for_update()).all()
     for row in rows:
+        text = f"valid until {write_instant(row.expires)}, and it could not be sent to {row.host} before"
+        step = Step(state=State.EXPIRED, by="relay", door="relay", at=at, code="expired", text=text)
         values = {"code": step.code, "text": step.text}
         move(connection, Moved(id=row.id, host=row.host, type=row.type, state=State.QUEUED), step, values)
     return [row.id for row in rows]

@@ -158,7 +158,8 @@ def begin(connection: Connection, request: Request, digest: bytes, table: Table)
         raise UsageError(f"{request.actor!r} names nobody", code="bad-actor")
     key = request.idempotency_key
     if key is not None and not (0 < len(key) <= _LONGEST_KEY and key.isprintable()):
-        raise UsageError(f"an idempotency key has 1 to {_LONGEST_KEY} printable characters", code="bad-idempotency-key")
+        text = f"an idempotency key has 1 to {_LONGEST_KEY} printable characters, not {key[: _LONGEST_KEY + 1]!r}"
+        raise UsageError(text, code="bad-idempotency-key")
     take_turn(connection)
     if key is None:
         return None
@@ -203,7 +204,9 @@ def _valid_for(settings: CommandSettings, wanted: timedelta | None) -> timedelta
     valid_for = timedelta(seconds=settings.deadline) if wanted is None else wanted
     if not timedelta(0) < valid_for <= longest:
         raise UsageError(
-            f"a command is valid for more than 0 s and at most {longest}, not {wanted}", code="bad-deadline"
+            f"a command is valid for more than 0 s and at most {longest.total_seconds():g} s,"
+            f" not for {valid_for.total_seconds():g} s",
+            code="bad-deadline",
         )
     return valid_for
 

@@ -1,11 +1,11 @@
 """Whether a host can be commanded now, and the device on it that a command names, by what the inventory knows."""
 
-import re
 from dataclasses import dataclass
 
 from lxml import etree
 from sqlalchemy import Connection, select
 
+from hwcensus.command import DRIVER
 from hwcensus.errors import Refused, UsageError
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.device import Device
@@ -16,8 +16,6 @@ from hwcensus_collector.inventory.lookup import find_device
 CLOCK_SKEW_LIMIT = 30.0
 #: Buses whose devices can be taken from their driver.
 DETACHABLE = ("pci", "usb")
-#: Names of drivers: those of modules, and a few with a blank or a slash that nobody is given to.
-_MODULE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ def require_detachable(target: Device, driver: str | None, *, force: bool) -> No
     if target.bus not in DETACHABLE or "usb_interface" in target.capabilities:
         whole = f"; name {target.parent}" if "usb_interface" in target.capabilities else ""
         raise Refused(f"{target.name} is no PCI function and no USB device{whole}", code="not-detachable")
-    if driver is not None and (target.bus != "pci" or not _MODULE.fullmatch(driver)):
+    if driver is not None and (target.bus != "pci" or not DRIVER.fullmatch(driver)):
         raise UsageError(f"{target.name} cannot be given to a driver {driver!r}", code="bad-driver")
     if not force and target.facts.get("pci.bridge.type") is not None:
         raise Refused(f"{target.name} is a bridge, all below it would go; force does it", code="is-bridge")

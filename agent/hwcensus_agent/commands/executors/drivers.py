@@ -23,8 +23,7 @@ def write(path: str, text: str) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        refused = KernelRefused.by(error)
-        raise KernelRefused(f"{path}: {refused}", **refused.facts) from error
+        raise KernelRefused.by(error, path) from error
 
 
 def read(folder: str, attribute: str) -> str | None:

@@ -33,12 +33,13 @@ class KernelRefused(Refused):
     code = "kernel-refused"
 
     @classmethod
-    def by(cls, error: OSError) -> "KernelRefused":
-        """With the kernel's errno and text as they are; where it is a matter of rights, with what to do."""
+    def by(cls, error: OSError, what: str) -> "KernelRefused":
+        """With what was asked of the kernel, and its errno and text as they are; where it is a matter of rights, with
+        what to do."""
         number = error.errno or 0
         name = errno.errorcode.get(number, "?")
         advice = _NEEDS_ROOT if number in (errno.EPERM, errno.EACCES) and os.geteuid() != 0 else ""
-        return cls(f"{name} ({number}): {error.strerror or os.strerror(number)}{advice}", errno=name)
+        return cls(f"{what}: {name} ({number}): {error.strerror or os.strerror(number)}{advice}", errno=name)
 
 
 class NotUndone(Refused):

@@ -100,7 +100,7 @@ class Before:
                 links = route.dump_links()
                 kept = tuple(Kept.of(route, link, links) for link in links if link.name in names)
         except OSError as error:
-            raise KernelRefused.by(error) from error
+            raise KernelRefused.by(error, f"rtnetlink, {', '.join(names)}") from error
         return cls(kept=kept, brokers=brokers, boot=hostid.boot_id())
 
     @classmethod
@@ -124,7 +124,8 @@ class Before:
                 for one in self.kept if self.boot == hostid.boot_id() else ():
                     one.give_back(route)
         except OSError as error:
-            raise KernelRefused.by(error) from error
+            names = ", ".join(one.name for one in self.kept)
+            raise KernelRefused.by(error, f"rtnetlink, {names} as before") from error
 
 
 def _it(kept: Kept, links: Collection[Link]) -> Link | None:

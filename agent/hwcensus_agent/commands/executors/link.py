@@ -59,12 +59,12 @@ class LinkExecutor:
 
     def subject(self, command: Command) -> Subject:
         """Raises InterfaceUnknown."""
-        with _asking() as route:
+        with _asking(_name(command)) as route:
             links = route.dump_links()
         return Subject(name=_name(command), lowers=tuple(link.name for link in self.lowers(command, links)))
 
     def check(self, command: Command) -> str:
-        with _asking() as route:
+        with _asking(_name(command)) as route:
             links = route.dump_links()
         name = _name(command)
         taken = next((link for link in links if link.name == name), None)
@@ -84,7 +84,7 @@ class LinkExecutor:
         return (Expectation(effect=Effect.ADD, subsystem="net", kernel_name=_name(command)),)
 
     def create(self, command: Command) -> None:
-        with _asking() as route:
+        with _asking(_name(command)) as route:
             links = route.dump_links()
             joining = _ports(command, links)
             brokers = self._way.at_stake([port.name for port in joining])
@@ -101,7 +101,7 @@ class LinkExecutor:
     def was_created(self, command: Command, mark: str) -> bool | None:
         """Whole: with its ports, and the way to Kafka not lost by it."""
         before = Before.read(mark)
-        with _asking() as route:
+        with _asking(_name(command)) as route:
             links = {link.index: link for link in route.dump_links()}
         made = next((link for link in links.values() if self._is_made(link, command)), None)
         if made is None or any(links[port.index].master != made.index for port in before.kept if port.index in links):
@@ -109,7 +109,7 @@ class LinkExecutor:
         return not self._way.lost(before.brokers)
 
     def undo(self, command: Command, mark: str) -> None:
-        with _asking() as route:
+        with _asking(_name(command)) as route:
             found = route.link_by_name(_name(command))
             if found is not None and self._is_made(found, command):
                 route.delete_link(found.index)
@@ -118,7 +118,7 @@ class LinkExecutor:
     def mark_of(self, target: Target) -> str | None:
         if target.subsystem != "net":
             return None
-        with _asking() as route:
+        with _asking(target.kernel_name) as route:
             found = route.link_by_name(target.kernel_name)
             if found is None or found.kind != self.creates:
                 return None
@@ -132,7 +132,7 @@ class LinkExecutor:
     def in_use(self, target: Target) -> tuple[str, ...]:
         """Raises CarriesKafka."""
         self._way.require_free([target.kernel_name], force=False)
-        with _asking() as route:
+        with _asking(target.kernel_name) as route:
             links = route.dump_links()
         name = target.kernel_name
         index = next((link.index for link in links if link.name == name), None)
@@ -143,7 +143,7 @@ class LinkExecutor:
 
     def destroy(self, target: Target, mark: str) -> None:
         index, before = _read(mark)
-        with _asking() as route:
+        with _asking(target.kernel_name) as route:
             found = route.link_by_name(target.kernel_name)
             if found is None or found.index != index:
                 raise DeviceChanged(f"{target.kernel_name} is not the {self.creates} that was found a moment ago")
@@ -153,7 +153,7 @@ class LinkExecutor:
 
     def was_destroyed(self, target: Target, mark: str) -> bool | None:
         index, before = _read(mark)
-        with _asking() as route:
+        with _asking(target.kernel_name) as route:
             found = route.link_by_name(target.kernel_name)
             if found is None:
                 return True
@@ -199,12 +199,13 @@ def find_interface(links: Sequence[Link], name: str) -> Link:
 
 
 @contextmanager
-def _asking() -> Iterator[RouteSocket]:
+def _asking(name: str) -> Iterator[RouteSocket]:
+    """About the interface of this name."""
     try:
         with RouteSocket() as route:
             yield route
     except OSError as error:
-        raise KernelRefused.by(error) from error
+        raise KernelRefused.by(error, f"rtnetlink, {name}") from error
 
 
 def _name(command: Command) -> str:

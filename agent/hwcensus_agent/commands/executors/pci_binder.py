@@ -6,10 +6,9 @@ vfio-pci takes another one. What speaks against it is in `pci_obstacles.py`.
 
 import json
 import os
-import re
 from dataclasses import asdict, dataclass
 
-from hwcensus.command import Command
+from hwcensus.command import DRIVER, Command
 from hwcensus.errors import Refused, UsageError
 from hwcensus_agent import modules
 from hwcensus_agent.commands.census_port import BOUND, Effect, Expectation, Target
@@ -22,7 +21,6 @@ from hwcensus_agent.commands.executors.pci_obstacles import obstacles
 from hwcensus_agent.commands.policy import DETACH
 
 _OVERRIDE = "driver_override"
-_DRIVER = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +143,7 @@ class PciBinder:
 def driver_for(command: Command) -> str:
     """Whom a detach gives the function to."""
     driver = command.driver or VFIO
-    if not _DRIVER.fullmatch(driver):
+    if not DRIVER.fullmatch(driver):
         raise UsageError(f"{driver!r} is no name of a driver", code="bad-driver")
     return driver
 

@@ -174,7 +174,7 @@ def _set(function: PciFunction, number: int) -> None:
     try:
         function.set_number(number)
     except OSError as error:
-        raise KernelRefused.by(error) from error
+        raise KernelRefused.by(error, f"sriov_numvfs of {function.address}, {number}") from error
 
 
 def _parent(command: Command) -> str:

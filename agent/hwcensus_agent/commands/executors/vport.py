@@ -61,11 +61,13 @@ class VportExecutor:
 
     def create(self, command: Command) -> str | None:
         wwpn, wwnn = _names(command)
+        adapter = self._adapter(command)
         try:
-            return self._adapter(command).create(wwpn, wwnn)
+            return adapter.create(wwpn, wwnn)
         except OSError as error:
-            self._check_free(wwpn, "; " + str(KernelRefused.by(error)))  # made by somebody else meanwhile: not ours
-            raise KernelRefused.by(error) from error
+            refused = KernelRefused.by(error, f"vport_create of {adapter.host}, {wwpn}:{wwnn}")
+            self._check_free(wwpn, f"; {refused}")  # made by somebody else meanwhile: not ours
+            raise refused from error
 
     def health(self, command: Command) -> Health | None:
         try:
@@ -170,7 +172,7 @@ class VportExecutor:
         try:
             adapter.delete(port)
         except OSError as error:
-            raise KernelRefused.by(error) from error
+            raise KernelRefused.by(error, f"vport_delete of {adapter.host}, {port.wwpn}") from error
 
 
 def _names(command: Command) -> tuple[str, str]:
