@@ -45,7 +45,7 @@ def colourless(line: str) -> str:
 
 
 def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
-    """What a command on a terminal of its own says until it asks, and its exit code after the answer."""
+    """The exit code of a command on a terminal of its own after the answer, and all that it said."""
     ours, theirs = pty.openpty()
     env = program_environment(HWCENSUS_URL=url, COLUMNS="200")
     with subprocess.Popen(command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
@@ -54,6 +54,11 @@ def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
         while b"[y/N]" not in written:
             written += os.read(ours, 1024)
         os.write(ours, answer + b"\n")
+        try:
+            while part := os.read(ours, 1024):
+                written += part
+        except OSError:  # the terminal is closed: the command has ended
+            pass
         code = asking.wait(60)
     os.close(ours)
     return code, written.decode()

@@ -35,6 +35,22 @@ def test_what_only_ports_can_be_is_not_asked_of_others(hwcensus: Run) -> None:
     assert (refused.returncode, "bad-require" in refused.stderr) == (2, True)
 
 
+def test_virtual_functions_are_taken_away_only_with_a_yes(hwcensus: Run, census: World) -> None:
+    """Whatever the inventory knows of them; more of them take nothing away, and neither does what is refused."""
+    census.host("a1", "web17", creatable=["virt_functions"])
+    document = '<device><parent>{}</parent><capability type="pci"><state virt_functions="{}"/></capability></device>'
+    card = "pci_0000_00_1f_3"
+    for words in (("create", "web17", "-"), ("batch", "create", "-", "--host", "web17")):
+        refused = hwcensus(*words, stdin=document.format(card, 0))
+        assert (refused.returncode, refused.stderr.startswith("hwcensus: not-confirmed: ")) == (4, True)
+        assert hwcensus(*words, "--yes", stdin=document.format(card, 0)).returncode == 0
+        assert hwcensus(*words, stdin=document.format(card, 4)).returncode == 0
+    assert ordered(census) == ["create"] * 4
+    unknown = hwcensus("create", "web17", "-", stdin=document.format("pci_0000_00_1f_9", 4))
+    assert (unknown.returncode, "pci_0000_00_1f_9" in unknown.stderr) == (3, True)
+    assert "bad-vf-count" in hwcensus("create", "web17", "-", stdin=document.format(card, 65536)).stderr
+
+
 def test_a_name_too_long_for_the_kernel_is_refused_before_it_is_sent(hwcensus: Run) -> None:
     done = hwcensus("create", "web17", "-", stdin=BRIDGE.format("hwc0123456789012"))
     assert (done.returncode, done.stdout) == (4, "")

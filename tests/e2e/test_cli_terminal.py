@@ -2,12 +2,15 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from hwcensus_collector import tables
 from tests.e2e.cli_world import asked, colourless, command, on_terminal, ordered
 from tests.fixtures.process import program_environment
-from tests.wire.census_world import BEGAN, World, after, pci
+from tests.wire.census_world import BEGAN, World, after, net, pci
 
 
 def test_a_terminal_gets_what_fits_it(url: str) -> None:
@@ -70,6 +73,66 @@ def test_before_a_driver_lets_go_what_helps_to_decide_is_shown(url: str, census:
     assert (code, ordered(census)) == (0, ["detach"])
     code, written = asked(url, "reattach", "web17", "pci_0000_00_1f_3")
     assert (code, ordered(census)) == (4, ["detach"])
+
+
+CARD = "pci_0000_05_00_0"
+FUNCTIONS = '<device><parent>{}</parent><capability type="pci"><state virt_functions="{}"/></capability></device>'
+
+
+@pytest.fixture
+def card(census: World) -> str:
+    """One with two virtual functions, an interface below the first; the name of its host. virt4 has one without any."""
+    first, second = "pci_0000_05_10_0", "pci_0000_05_10_1"
+    both = f"<virt_function>{first}</virt_function><virt_function>{second}</virt_function>"
+    census.hosts({"a2": "virt3", "a3": "virt4"})
+    for name, inner in (
+        (CARD, f'<virt_functions max="8"/><state virt_functions="2">{both}</state>'),
+        (first, f"<phys_function>{CARD}</phys_function>"),
+        (second, f"<phys_function>{CARD}</phys_function>"),
+    ):
+        capability = f'<capability type="pci">{inner}</capability></device>'
+        census.tell("a2", pci(name).replace("</device>", capability), BEGAN)
+    for name, parent in (("vf0", first), ("pf0", CARD)):
+        census.tell("a2", net(name, parent=parent), BEGAN)
+    census.tell("a3", pci(CARD), BEGAN)
+    with census.engine.begin() as connection:
+        connection.execute(update(tables.host).values(creatable=["virt_functions"]))
+    return "virt3"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_before_a_creation_takes_virtual_functions_away_they_are_shown_with_what_is_below(
+    url: str, census: World, card: str, tmp_path: Path, number: int
+) -> None:
+    document = tmp_path / "functions.xml"
+    document.write_text(FUNCTIONS.format(CARD, number))
+    code, written = asked(url, "create", card, str(document))
+    assert (code, ordered(census)) == (4, [])
+    assert f"{card} loses its 2 virtual functions" in written
+    assert re.search(r"^hwcensus:   pci_0000_05_10_0 .*\n.*^hwcensus:     net_vf0 ", written, re.MULTILINE | re.DOTALL)
+    assert re.search(r"^hwcensus:   pci_0000_05_10_1 ", written, re.MULTILINE)
+    assert "net_pf0" not in written, "it stays"
+    assert f"set the virtual functions of {CARD} of {card} to {number}? [y/N]" in written
+    code, written = asked(url, "create", card, str(document), answer=b"y")
+    assert code == 0, written
+    assert ordered(census) == ["create"]
+
+
+def test_a_batch_that_takes_virtual_functions_away_asks_once(
+    url: str, census: World, card: str, tmp_path: Path
+) -> None:
+    document = tmp_path / "functions.xml"
+    document.write_text(FUNCTIONS.format(CARD, 0))
+    named = ("--host", card, "--host", "virt4")
+    code, written = asked(url, "batch", "create", str(document), *named)
+    assert (code, ordered(census), written.count("[y/N]")) == (4, [], 1)
+    assert f"set the virtual functions of {CARD} of virt3, virt4 to 0? [y/N]" in written
+    assert "net_vf0" in written
+    _, written = asked(url, "batch", "create", str(document), "--status", "online", "--cap", "pci")
+    assert f"of {CARD} of all hosts that are online and that have pci to 0? [y/N]" in written
+    code, written = asked(url, "batch", "create", str(document), *named, answer=b"y")
+    assert code == 0, written
+    assert ordered(census) == ["create", "create"]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,8 @@ def test_virtual_functions_are_ordered_named_in_the_result_and_taken_away(lab: L
     console.orders("create", "lab", "-", given=not_one, to="failed", code="no-sriov")
     console.orders("destroy", "lab", "pci_0000_05_00_1", "--yes", to="failed", code="virtual-function")
 
-    removed = console.orders("create", "lab", "-", given=virt_functions(0))
+    assert "not-confirmed" in console("create", "lab", "-", given=virt_functions(0)).err
+    removed = console.orders("create", "lab", "-", "--yes", given=virt_functions(0))
     told = lab.hears({"remove pci_0000_05_00_1", "remove pci_0000_05_00_2"})
     assert {one.command for one in told} == {removed["id"]}
     assert removed["text"] == "0 of 4 virtual functions"

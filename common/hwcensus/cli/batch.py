@@ -9,6 +9,8 @@ from hwcensus.cli.create import add_creation, asked, read_document
 from hwcensus.cli.follow import add_order, order_key
 from hwcensus.cli.output import say, write_line, write_object, write_rows
 from hwcensus.cli.parser import add_output, add_url, connect
+from hwcensus.cli.taken import confirm_taken
+from hwcensus.cli.target import add_yes
 from hwcensus.client import Batch, Client
 from hwcensus.errors import Refused
 
@@ -37,6 +39,7 @@ def _add_create(action: argparse.ArgumentParser) -> None:
     action.add_argument("--at-once", metavar="N", type=int, help="so many under way at the same time (default: 10)")
     action.add_argument("--stop-after", metavar="N", type=int, help="failures that cancel the rest (default: 1)")
     add_creation(action)
+    add_yes(action)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -47,8 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _create(client: Client, arguments: argparse.Namespace) -> None:
+    xml = read_document(arguments.file)
+    if not arguments.yes:
+        _confirm(client, xml, arguments)
     batch = client.create_on_many(
-        read_document(arguments.file),
+        xml,
         arguments.host,
         status=arguments.status,
         cap=arguments.cap,
@@ -64,6 +70,13 @@ def _create(client: Client, arguments: argparse.Namespace) -> None:
     else:
         _write(client, batch, arguments.output)
         say(f"{batch.state}; `hwcensus batch watch {batch.id}` follows it")
+
+
+def _confirm(client: Client, xml: str, arguments: argparse.Namespace) -> None:
+    """Once for all hosts; those that are named are looked at."""
+    which = (f"that {verb} {word}" for verb, word in (("are", arguments.status), ("have", arguments.cap)) if word)
+    where = ", ".join(arguments.host) or f"all hosts {' and '.join(which)}"
+    confirm_taken(xml, map(client.host, arguments.host), where)
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`hwcensus create HOST FILE`: orders a device by its document."""
+"""`hwcensus create HOST FILE`: orders a device by its document, after asking where that takes something away."""
 
 import argparse
 import sys
@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hwcensus.cli.follow import add_order, finish, order_key
 from hwcensus.cli.parser import add_url, connect
+from hwcensus.cli.taken import confirm_taken
+from hwcensus.cli.target import add_yes
 from hwcensus.client.creation import Creation
 from hwcensus.errors import UsageError
 
@@ -16,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", metavar="HOST", help="name or id")
     parser.add_argument("file", metavar="FILE", help="the document of the device; - reads it from stdin")
     add_creation(parser)
+    add_yes(parser)
 
 
 def add_creation(
@@ -32,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     xml = read_document(arguments.file)
     with connect(arguments) as client:
         host = client.host(arguments.host)
+        if not arguments.yes:
+            confirm_taken(xml, [host], host.name)
         command = host.create_device(xml, idempotency_key=order_key(arguments), **asked(arguments))
         return finish(command, arguments)
 

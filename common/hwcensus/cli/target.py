@@ -28,6 +28,10 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="also where it is in use, or the host has doubts")
+    add_yes(parser)
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -58,12 +62,13 @@ def order(
     if not arguments.yes:
         require_person()
         devices = list(host.devices())
-        _show(device, facts(device, devices), below.below(devices, device.name))
+        show_device(device, facts(device, devices), below.below(devices, device.name))
         confirm(f"{arguments.verb} {device.name} of {device.host_name}?")
     return finish(act(), arguments)
 
 
-def _show(device: Device, facts: Iterable[str], found: list[tuple[int, Device]]) -> None:
+def show_device(device: Device, facts: Iterable[str], found: list[tuple[int, Device]]) -> None:
+    """The device, lines about it, and what `below` found."""
     say(below.words(device))
     for fact in facts:
         say(fact)
