@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 from sqlalchemy import Engine
@@ -17,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 import hwcensus
 from hwcensus import config, log
-from hwcensus.errors import HwcensusError, NotFound
+from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus.parser import Parser
 from hwcensus_collector import database
@@ -97,8 +96,13 @@ def _add_wwn(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     listed.add_argument("--pool", help="only of this pool's range")
     listed.add_argument("--host", help="only of this host, by id or name")
     listed.add_argument("--state", help="only reserved, held or quarantined ones")
-    taken = _verb(verbs, "import", partial(_wwn, "import"), "hold what ports of the census have of the pools' ranges")
-    taken.add_argument("pool", nargs="?", help="only of this pool")
+    taken = _verb(
+        verbs, "import", partial(_wwn, "import"), "hold what ports of the census have of the pools' ranges, or a list"
+    )
+    whose = taken.add_mutually_exclusive_group()
+    whose.add_argument("pool", nargs="?", help="only of this pool")
+    whose.add_argument("--list", metavar="FILE", help="WWPNs in use elsewhere, one a line; - is stdin; with --holder")
+    taken.add_argument("--holder", help="who has those of the list: an array, a cluster without agents")
     release = _verb(verbs, "release", partial(_wwn, "release"), "free a WWPN that is held or in quarantine, at once")
     release.add_argument("wwpn")
 
@@ -210,13 +214,11 @@ def _key(verb: str, _: argparse.Namespace, settings: CollectorSettings) -> int:
 
 
 def _ingest(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
+    from hwcensus_collector.given import read_given
     from hwcensus_collector.ingest.once import ingest_once
     from hwcensus_collector.ingest.sole import sole_ingest
 
-    try:
-        text = sys.stdin.buffer.read() if arguments.once == "-" else Path(arguments.once).read_bytes()
-    except OSError as error:
-        raise NotFound(f"{arguments.once}: {error.strerror}", code="no-file") from error
+    text = read_given(arguments.once)
     engine = _open(settings)
     with sole_ingest(engine):
         counts = ingest_once(settings, engine, text)

@@ -1,17 +1,32 @@
 """Pools and names by hand: `hwcensus-collector wwn …`, and the same read over HTTP."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import Engine, select
 
 from hwcensus import log
+from hwcensus.errors import Refused
 from hwcensus_collector import main, tables
 from hwcensus_collector.database import writing
 from tests.wire.census_world import served
 from tests.wire.relay_world import HOST, database
-from tests.wire.san_world import FIRST, LAST, PORT5, PORT6, add_port, add_san_host, order, remove, row_of, told, vport
+from tests.wire.san_world import (
+    FIRST,
+    LAST,
+    PORT5,
+    PORT6,
+    add_port,
+    add_san_host,
+    named,
+    order,
+    remove,
+    row_of,
+    told,
+    vport,
+)
 
 Verb = Callable[..., tuple[int, list[str], str]]
 
@@ -105,6 +120,39 @@ def test_names_in_use_within_the_pools_become_held(engine: Engine, wwn: Verb) ->
         remove(connection, FIRST)
     assert row_of(engine, FIRST) == ("held", "import", HOST)
     assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn.import", FIRST), ("wwn.import", LAST)]
+
+
+def test_names_that_no_agent_knows_of_are_imported_by_a_list(engine: Engine, wwn: Verb, tmp_path: Path) -> None:
+    """They are given to nobody until they are released; what is held already stays whose it is."""
+    wwn("pool", "add", "prod", FIRST, LAST, "--wwnn", "20000025b5000001")
+    order(engine, pool="prod")
+    listed = tmp_path / "vmax01.txt"
+    listed.write_text("# of the array\n20:00:00:25:B5:AA:00:01  # a1\n\n0x5000000000000001\n20000025b5aa0000\n")
+    assert wwn("import", "--list", str(listed), "--holder", "array vmax01")[:2] == (
+        0, ["20000025b5aa0001", "5000000000000001"]
+    )  # fmt: skip
+    assert row_of(engine, "20000025b5aa0001") == ("held", "import", "array vmax01")
+    assert row_of(engine, FIRST) == ("reserved", "create", HOST)
+    assert wwn("import", "--list", str(listed), "--holder", "array vmax01")[:2] == (0, [])
+    with pytest.raises(Refused, match="held by array vmax01") as refused:
+        order(engine, vport("5000000000000001"))
+    assert refused.value.code == "wwn-in-use"
+    assert named(engine, order(engine, pool="prod").id)["wwpn"] == "20000025b5aa0002", "the next free name"
+    assert wwn("release", "5000000000000001")[1] == ["5000000000000001 is free; array vmax01 had it"]
+
+
+def test_a_list_with_a_wrong_line_imports_nothing(engine: Engine, wwn: Verb, tmp_path: Path) -> None:
+    listed = tmp_path / "vmax01.txt"
+    listed.write_text("5000000000000001\n5000000000000002 b1\n")
+    code, lines, said = wwn("import", "--list", str(listed), "--holder", "array vmax01")
+    assert (code, lines, "bad-wwn: line 2: wwpn '5000000000000002 b1'" in said) == (4, [], True), said
+    listed.write_text("3000000000000001\n")
+    assert "wrong-naa: line 1" in wwn("import", "--list", str(listed), "--holder", "array vmax01")[2]
+    assert "no-file" in wwn("import", "--list", str(tmp_path / "none"), "--holder", "x")[2]
+    for words in (("--list", str(listed)), ("--holder", "x"), ("--list", str(listed), "--holder", "")):
+        assert "bad-holder" in wwn("import", *words)[2]
+    assert wwn("list")[1] == []
+    assert actions(engine) == []
 
 
 def test_a_name_is_released_when_nobody_has_it(engine: Engine, wwn: Verb) -> None:

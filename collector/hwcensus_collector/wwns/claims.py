@@ -1,31 +1,60 @@
-"""What a person does with names by hand: takes those that the census shows as held, and gives one back."""
+"""What a person does with names by hand: takes those that the census shows, or a list, as held, and gives one back."""
+
+from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import Connection, delete, insert, select
 
-from hwcensus.errors import Refused
+from hwcensus.errors import Refused, UsageError
 from hwcensus.instant import now
-from hwcensus.wwn import read_wwn
+from hwcensus.wwn import check_new_wwn, read_wwn
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.tables import capability, device, wwn
 from hwcensus_collector.wwns.census import wanted_ports, who_shows
 from hwcensus_collector.wwns.life import Reason, WwnState
 from hwcensus_collector.wwns.pool import Pool
 
+#: Characters, as the column of hosts' ids has them.
+_LONGEST_HOLDER = 64
+
 
 def import_seen(connection: Connection, among: list[Pool]) -> list[str]:
     """Holds every WWPN of these pools that a port in the census has, or that a host makes again at boot; gives those
     that were not held before."""
-    known = {row.wwpn: row.state for row in connection.execute(select(wwn.c.wwpn, wwn.c.state))}
     seen = {wwpn: (wanting.host, None) for wwpn, wanting in wanted_ports(connection).items()} | _ports(connection)
-    fresh = sorted(
-        wwpn
-        for wwpn in seen
-        if known.get(wwpn) not in (WwnState.HELD, WwnState.RESERVED)
-        and any(pool.first <= wwpn <= pool.last for pool in among)
-    )
+    fresh = _fresh(connection, [wwpn for wwpn in seen if any(pool.first <= wwpn <= pool.last for pool in among)])
     for wwpn in fresh:
         _hold(connection, wwpn, *seen[wwpn])
     return fresh
+
+
+def import_listed(connection: Connection, lines: Iterable[str], holder: str) -> list[str]:
+    """Holds every WWPN of a list for the one who has them, whom no agent may know: a host without one, an array. Blank
+    lines and what follows a `#` say nothing. Gives those that were not held before.
+
+    Raises UsageError (`bad-holder`), InvalidDocument (`bad-wwn`, `zero-wwn`, `wrong-naa`) with the line.
+    """
+    if not (0 < len(holder) <= _LONGEST_HOLDER and holder.isprintable()):
+        text = f"a holder has 1 to {_LONGEST_HOLDER} printable characters, not {holder[: _LONGEST_HOLDER + 1]!r}"
+        raise UsageError(text, code="bad-holder")
+    fresh = _fresh(connection, list(_listed(lines)))
+    for wwpn in fresh:
+        _hold(connection, wwpn, holder, None)
+    return fresh
+
+
+def _listed(lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        said = line.partition("#")[0].strip()
+        if said:
+            wwpn = read_wwn(said, f"line {number}: wwpn")
+            check_new_wwn(wwpn, f"line {number}: wwpn")
+            yield wwpn
+
+
+def _fresh(connection: Connection, wwpns: Collection[str]) -> list[str]:
+    """Those that nobody holds, and that are on no order."""
+    query = select(wwn.c.wwpn).where(wwn.c.state.in_((WwnState.HELD, WwnState.RESERVED)))
+    return sorted(set(wwpns).difference(connection.execute(query).scalars()))
 
 
 def _ports(connection: Connection) -> dict[str, tuple[str, str | None]]:

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Engine
 
+from hwcensus.errors import UsageError
 from hwcensus.instant import write_instant
 from hwcensus_collector.audit import audit, by_hand
 from hwcensus_collector.database import writing
+from hwcensus_collector.given import read_given
 from hwcensus_collector.inventory.cursor import MAX_LIMIT, Window
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.inventory.wwns import Wwn, list_pools, list_wwns
@@ -71,9 +73,17 @@ def _line(one: Wwn) -> str:
 
 
 def _import(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
-    among = pool.pools(connection) if arguments.pool is None else [pool.find_pool(connection, arguments.pool)]
-    for wwpn in claims.import_seen(connection, among):
-        audit(connection, by_hand("wwn.import", wwpn, {}))
+    if (arguments.list is None) is not (arguments.holder is None):
+        raise UsageError("a list needs a holder, and a holder a list: give --list and --holder", code="bad-holder")
+    if arguments.list is None:
+        among = pool.pools(connection) if arguments.pool is None else [pool.find_pool(connection, arguments.pool)]
+        taken, detail = claims.import_seen(connection, among), dict[str, str]()
+    else:
+        lines = read_given(arguments.list).decode("utf-8", "replace").splitlines()
+        taken = claims.import_listed(connection, lines, arguments.holder)
+        detail = {"host": arguments.holder}
+    for wwpn in taken:
+        audit(connection, by_hand("wwn.import", wwpn, detail))
         yield wwpn
 
 
