@@ -4,11 +4,37 @@ import getpass
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection, insert
 
 from hwcensus.instant import now
 from hwcensus_collector import tables
+
+
+class Action(StrEnum):
+    """All that is audited. A command's are its states, `command.refused` (a host was sent what we did not send, and
+    says so) and `command.unknown` (a host obeyed what is no command of it here)."""
+
+    COMMAND_QUEUED = "command.queued"
+    COMMAND_DISPATCHED = "command.dispatched"
+    COMMAND_ACCEPTED = "command.accepted"
+    COMMAND_SUCCEEDED = "command.succeeded"
+    COMMAND_FAILED = "command.failed"
+    COMMAND_EXPIRED = "command.expired"
+    COMMAND_ABANDONED = "command.abandoned"
+    COMMAND_CANCELLED = "command.cancelled"
+    COMMAND_REFUSED = "command.refused"
+    COMMAND_UNKNOWN = "command.unknown"
+    BATCH_QUEUED = "batch.queued"
+    BATCH_STOPPED = "batch.stopped"
+    HOST_ACCEPT = "host.accept"
+    HOST_RETIRE = "host.retire"
+    HOST_UNRETIRE = "host.unretire"
+    POOL_ADD = "wwn-pool.add"
+    POOL_REMOVE = "wwn-pool.remove"
+    WWN_IMPORT = "wwn.import"
+    WWN_RELEASE = "wwn.release"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +45,12 @@ class Deed:
     at: datetime
     actor: str
     door: str
-    action: str
+    action: Action
     subject: str
     detail: Mapping[str, object]
 
 
-def by_hand(action: str, subject: str, detail: Mapping[str, object]) -> Deed:
+def by_hand(action: Action, subject: str, detail: Mapping[str, object]) -> Deed:
     """What the person at this command line has done now."""
     return Deed(at=now(), actor=person(), door="cli", action=action, subject=subject, detail=detail)
 

@@ -58,10 +58,10 @@ class Rogue:
                 found.setdefault(event.command, []).append((event.state, event.code))
         return found
 
-    def audited(self) -> set[tuple[str, str]]:
-        """Ids and codes of what the inventory has on its record as refused."""
-        rows = self._sql(select(tables.audit).where(tables.audit.c.action == "command.refused"))
-        return {(row.subject, row.detail["code"]) for row in rows}
+    def audited(self, action: str = "command.refused") -> set[tuple[str, str | None]]:
+        """Ids and codes of what the inventory has on its record as refused, or otherwise not its own."""
+        rows = self._sql(select(tables.audit).where(tables.audit.c.action == action))
+        return {(row.subject, row.detail.get("code")) for row in rows}
 
     def _sql(self, query: Select[Any]) -> Sequence[Row[Any]]:
         engine = create_engine(self._line.collector["HWCENSUS_DATABASE_URL"], poolclass=NullPool)
@@ -107,3 +107,4 @@ def test_what_a_rogue_sends_is_refused_told_with_its_code_and_audited(rogue: Rog
         ("elsewhere", "wrong-host"),
         ("again", "replayed"),
     }
+    assert rogue.audited("command.unknown") == {("again", None)}, "with our key's signature it was taken up"

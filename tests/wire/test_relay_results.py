@@ -97,6 +97,18 @@ def test_what_a_host_refused_as_forged_is_audited_whatever_command_it_claims_to_
     assert audited(engine, "0192e7ff") == [refused]
 
 
+def test_what_a_host_obeyed_that_is_no_command_of_it_here_is_audited(engine: Engine) -> None:
+    """Its signature was right: the key was stolen, or the database is younger."""
+    sent = dispatched(engine)
+    tell(engine, "0192e7ff", "accepted", "succeeded")
+    tell(engine, sent, "accepted", host="another")
+    tell(engine, "0192e8ff", "failed", code="wrong-stream")  # a resync of an earlier life
+    assert audited(engine, "0192e7ff") == [(HOST, "agent", "command.unknown")] * 2
+    assert audited(engine, sent)[1:] == [("another", "agent", "command.unknown")]
+    assert audited(engine, "0192e8ff") == []
+    assert command(engine, sent).state == "dispatched"
+
+
 def test_a_result_after_abandoned_is_kept_and_changes_nothing(engine: Engine) -> None:
     sent = dispatched(engine)
     with writing(engine) as connection:

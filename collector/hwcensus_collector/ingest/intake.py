@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hwcensus.errors import Refused
 from hwcensus.instant import now
-from hwcensus_collector.audit import Deed
+from hwcensus_collector.audit import Action, Deed
 from hwcensus_collector.database import is_away, is_beyond, writing
 from hwcensus_collector.ingest.fold import accept, fold
 from hwcensus_collector.ingest.record import DeadLetter, Message, Record, dead_letter, fingerprint
@@ -111,7 +111,7 @@ class Intake:
 
         def deed(step: Step) -> Deed:
             detail = {"stream": step.place.stream}
-            return Deed(at=at, actor=actor, door=door, action="host.accept", subject=host, detail=detail)
+            return Deed(at=at, actor=actor, door=door, action=Action.HOST_ACCEPT, subject=host, detail=detail)
 
         return self._change([host], accepted, deed)[0]
 

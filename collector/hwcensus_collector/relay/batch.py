@@ -14,7 +14,7 @@ from hwcensus.creatable.vport import names
 from hwcensus.errors import NotFound, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
-from hwcensus_collector.audit import audit
+from hwcensus_collector.audit import Action, audit
 from hwcensus_collector.inventory import batches as inventory
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay.lifecycle import State
@@ -90,7 +90,7 @@ def queue_batch(connection: Connection, settings: CommandSettings, order: Order,
         )
     )
     connection.execute(update(_command).where(_command.c.id.in_(queued)).values(batch=id_))
-    audit(connection, step.deed("batch.queued", id_, {"commands": len(queued), "refused": refused}))
+    audit(connection, step.deed(Action.BATCH_QUEUED, id_, {"commands": len(queued), "refused": refused}))
     return inventory.find_batch(connection, id_)
 
 
@@ -146,7 +146,7 @@ def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> li
     if rows:
         stopped = {"stopped_at": step.at, "stopped_by": step.by, "reason": step.text}
         connection.execute(update(_batch).where(_batch.c.id == id_).values(stopped))
-        audit(connection, step.deed("batch.stopped", id_, {"cancelled": len(rows), "text": step.text}))
+        audit(connection, step.deed(Action.BATCH_STOPPED, id_, {"cancelled": len(rows), "text": step.text}))
     return [row.id for row in rows]
 
 

@@ -1,7 +1,8 @@
 """What agents answered: called by ingest within its transaction, so that a result is noted exactly once.
 
 A result that comes late or twice is kept as a step and moves nothing; after `abandoned` it tells what became of a WWN.
-What an agent refused because it was forged, sent elsewhere or replayed is audited all the same.
+What an agent refused because it was forged, sent elsewhere or replayed is audited all the same; so is what it obeyed
+though it is no command of this database: ordered before that was made, or by who has stolen the key.
 """
 
 import logging
@@ -13,11 +14,15 @@ from sqlalchemy import Connection, select
 
 from hwcensus.event import Produced
 from hwcensus_collector import tables
+from hwcensus_collector.audit import Action
 from hwcensus_collector.relay.lifecycle import SUSPECT, TOLD, State, after_told
-from hwcensus_collector.relay.steps import Moved, Step, audit_refused, move, note
+from hwcensus_collector.relay.steps import Moved, Step, audit_stranger, move, note
 from hwcensus_collector.wwns.life import follow_late, lock_all
 
 log = logging.getLogger(__name__)
+
+#: What an agent tells of a command whose signature, host and stream were right. A resync has no such results.
+_OBEYED = frozenset({State.ACCEPTED, State.SUCCEEDED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,8 @@ def record_results(connection: Connection, results: Sequence[ResultStep]) -> Non
                 extra={"command": result.command, "host": result.host, "state": result.state, "code": result.code},
             )
             _audit_suspect(connection, result)
+            if result.state in _OBEYED:
+                _audit_stranger(connection, Action.COMMAND_UNKNOWN, State(result.state), result)
             continue
         known[command.id] = _record(connection, command, result)
 
@@ -82,8 +89,12 @@ def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved
 def _audit_suspect(connection: Connection, result: ResultStep) -> None:
     """Somebody who is not the collector sent something to a host, it says: and no command's own steps tell of it."""
     if result.code in SUSPECT:
-        step = Step(state=State.FAILED, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
-        audit_refused(connection, result.command, result.host, step)
+        _audit_stranger(connection, Action.COMMAND_REFUSED, State.FAILED, result)
+
+
+def _audit_stranger(connection: Connection, action: Action, state: State, result: ResultStep) -> None:
+    step = Step(state=state, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
+    audit_stranger(connection, action, result.command, result.host, step)
 
 
 def _outcome(command: Moved, result: ResultStep) -> dict[str, object]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 
 from hwcensus.errors import Refused
 from hwcensus.instant import now
-from hwcensus_collector.audit import audit, by_hand
+from hwcensus_collector.audit import Action, audit, by_hand
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay.steps import take_turn
 from hwcensus_collector.tables import host
@@ -21,7 +21,7 @@ def retire(connection: Connection, wanted: str) -> str:
     if row["retired_at"] is not None:
         raise Refused(f"{row['name']} is retired already", code="host-retired")
     connection.execute(update(host).where(host.c.id == row["id"]).values(retired_at=now()))
-    return _audited(connection, "host.retire", row)
+    return _audited(connection, Action.HOST_RETIRE, row)
 
 
 def unretire(connection: Connection, wanted: str) -> str:
@@ -32,7 +32,7 @@ def unretire(connection: Connection, wanted: str) -> str:
     if row["retired_at"] is None:
         raise Refused(f"{row['name']} is not retired{_namesakes(connection, row['name'])}", code="not-retired")
     connection.execute(update(host).where(host.c.id == row["id"]).values(retired_at=None))
-    return _audited(connection, "host.unretire", row)
+    return _audited(connection, Action.HOST_UNRETIRE, row)
 
 
 def _locked(connection: Connection, wanted: str) -> RowMapping:
@@ -48,6 +48,6 @@ def _namesakes(connection: Connection, name: str) -> str:
     return f", but its namesake is: give the id {' or '.join(ids)}" if ids else ""
 
 
-def _audited(connection: Connection, action: str, row: RowMapping) -> str:
+def _audited(connection: Connection, action: Action, row: RowMapping) -> str:
     audit(connection, by_hand(action, row["id"], {"name": row["name"]}))
     return str(row["id"])

@@ -10,12 +10,14 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, text, update
 
 from hwcensus_collector import tables
-from hwcensus_collector.audit import Deed, audit
+from hwcensus_collector.audit import Action, Deed, audit
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.wwns.life import follow
 
 #: Any number, the same in all our programs: whoever queues a command holds it to the end of the transaction.
 _QUEUE_LOCK = 0x68776371
+#: What a forger calls a command is cut here: an index takes no text of any length, and ours are shorter.
+_LONGEST_ID = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Step:
     code: str | None = None
     text: str | None = None
 
-    def deed(self, action: str, subject: str, detail: Mapping[str, object]) -> Deed:
+    def deed(self, action: Action, subject: str, detail: Mapping[str, object]) -> Deed:
         """What the audit has of it, but for what is None."""
         said = {key: value for key, value in detail.items() if value is not None}
         return Deed(at=self.at, actor=self.by, door=self.door, action=action, subject=subject, detail=said)
@@ -76,13 +78,14 @@ def note(connection: Connection, command_id: str, step: Step) -> None:
 def audit_move(connection: Connection, command: Moved, step: Step) -> None:
     """Who moved a command from which state."""
     detail = {"host": command.host, "type": command.type, "from": command.state, "code": step.code, "text": step.text}
-    audit(connection, step.deed(f"command.{step.state}", command.id, detail))
+    audit(connection, step.deed(Action(f"command.{step.state}"), command.id, detail))
 
 
-def audit_refused(connection: Connection, command_id: str, host: str, step: Step) -> None:
-    """What a host refused that claims to be this command, whatever became of the command itself."""
-    detail = {"host": host, "code": step.code, "text": step.text}
-    audit(connection, step.deed("command.refused", command_id, detail))
+def audit_stranger(connection: Connection, action: Action, command_id: str, host: str, step: Step) -> None:
+    """What a host said of something that claims to be this command, whatever became of the command itself."""
+    subject = command_id if len(command_id) <= _LONGEST_ID else f"{command_id[:_LONGEST_ID]}…"
+    detail = {"host": host, "state": step.state, "code": step.code, "text": step.text}
+    audit(connection, step.deed(action, subject, detail))
 
 
 def take_turn(connection: Connection) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from hwcensus.errors import UsageError
 from hwcensus.instant import write_instant
-from hwcensus_collector.audit import audit, by_hand
+from hwcensus_collector.audit import Action, audit, by_hand
 from hwcensus_collector.database import writing
 from hwcensus_collector.given import read_given
 from hwcensus_collector.inventory.cursor import MAX_LIMIT, Window
@@ -34,13 +34,13 @@ def run(verb: str, arguments: argparse.Namespace, settings: CollectorSettings, e
 def _add_pool(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     added = pool.add_pool(connection, arguments.name, arguments.first, arguments.last, arguments.wwnn)
     range_ = {"first": added.first, "last": added.last, "wwnn": added.wwnn}
-    audit(connection, by_hand("wwn-pool.add", added.name, range_))
+    audit(connection, by_hand(Action.POOL_ADD, added.name, range_))
     yield str(added)
 
 
 def _remove_pool(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     removed = pool.remove_pool(connection, arguments.name)
-    audit(connection, by_hand("wwn-pool.remove", removed.name, {"first": removed.first, "last": removed.last}))
+    audit(connection, by_hand(Action.POOL_REMOVE, removed.name, {"first": removed.first, "last": removed.last}))
     yield str(removed)
 
 
@@ -83,13 +83,13 @@ def _import(connection: Connection, arguments: argparse.Namespace, _: timedelta)
         taken = claims.import_listed(connection, lines, arguments.holder)
         detail = {"host": arguments.holder}
     for wwpn in taken:
-        audit(connection, by_hand("wwn.import", wwpn, detail))
+        audit(connection, by_hand(Action.WWN_IMPORT, wwpn, detail))
         yield wwpn
 
 
 def _release(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
     wwpn, host = claims.release(connection, arguments.wwpn)
-    audit(connection, by_hand("wwn.release", wwpn, {"host": host}))
+    audit(connection, by_hand(Action.WWN_RELEASE, wwpn, {"host": host}))
     yield f"{wwpn} is free; {host} had it"
 
 
