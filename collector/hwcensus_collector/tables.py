@@ -334,6 +334,10 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", _Json, nullable=False, default=dict),
+    Index("ix_audit_action_id", "action", "id"),
+    Index("ix_audit_actor_id", "actor", "id"),
+    Index("ix_audit_at_id", "at", "id"),
+    Index("ix_audit_subject_id", "subject", "id"),
 )
 
 wwn_pool = Table(

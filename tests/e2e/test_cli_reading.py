@@ -10,8 +10,11 @@ import pytest
 from lxml import etree
 
 from hwcensus.cli import main
+from hwcensus.cli.visible import visible
 from hwcensus.client import Client
 from hwcensus.instant import now
+from hwcensus_collector.relay.results import ResultStep, record_results
+from hwcensus_collector.relay.retire import retire
 from tests.e2e.cli_world import BRIDGE, EVIL, Run, command
 from tests.fixtures.process import Process, program_environment
 from tests.wire.census_world import BEGAN, World, after, bridge, hba, vport
@@ -47,6 +50,7 @@ def test_hosts_in_every_format(hwcensus: Run) -> None:
         ["command", "list"],
         ["batch", "list"],
         ["vhba", "list"],
+        ["audit"],
     ],
     ids=" ".join,
 )
@@ -121,6 +125,7 @@ def test_tree_show_history_and_changes(hwcensus: Run) -> None:
         (["destroy", "web17", "net_eth1", "--yes"], 3, "did you mean"),
         (["hosts", "--url", "http://127.0.0.1:1"], 5, "hwcensus up"),
         (["hosts", "--url", "ftp://x"], 2, "write http://"),
+        (["audit", "--action", "host.retyre"], 2, "did you mean host.retire"),
         (["list", "--cap", "brige", "-o", "csv"], 2, "did you mean bridge"),
         (["list", "--cap", "brige", "-o", "xml"], 2, "did you mean bridge"),
         (["show", "web17", "x" * 70000], 2, "cannot be sent"),
@@ -146,6 +151,40 @@ def test_hostile_names_steer_nothing(hwcensus: Run) -> None:
     assert row["about"].startswith("'=HYPERLINK")
     (told,) = json.loads(hwcensus("list", "--bus", "pci", "-o", "json").stdout)
     assert told["facts"]["pci.vendor_name"] == EVIL, "JSON loses nothing"
+
+
+def test_the_audit_says_who_did_what_and_nothing_in_it_steers_anything(hwcensus: Run, census: World) -> None:
+    """What an agent says of a command that was forged is a stranger's text."""
+    ordered = hwcensus("destroy", "web17", "net_hwc0", "--yes", "-o", "json", LOGNAME="alice")
+    queued = json.loads(ordered.stdout)["id"]
+    forged = ResultStep(command="forged", host="a1", state="failed", at=now(), code="unknown-key", text=EVIL)
+    with census.engine.begin() as connection:
+        record_results(connection, [forged])
+        retire(connection, "web17")
+    table = hwcensus("audit").stdout.splitlines()
+    assert table[0].split() == ["WHEN", "ACTOR", "DOOR", "ACTION", "SUBJECT", "DETAIL"]
+    assert [line.split()[4] for line in table[1:]] == ["host.retire", "command.refused", "command.queued"]
+    assert table[2].split()[2:] == [
+        "a1", "agent", "command.refused", "forged", "host=a1", "state=failed", "code=unknown-key",
+        f"text={visible(EVIL)}",
+    ]  # fmt: skip
+    assert [line.split()[5] for line in hwcensus("audit", "--actor", "local:alice").stdout.splitlines()[1:]] == [queued]
+    assert [line.split()[4] for line in hwcensus("audit", "--actor", "web17").stdout.splitlines()[1:]] == [
+        "command.refused"
+    ]
+    for output, read in READERS.items():
+        written = hwcensus("audit", "--action", "command.", "--since", "7d", "-o", output).stdout
+        assert "\u202e" not in written, output
+        assert "\x9b" not in written, output
+        assert len(read(written)) == 2, output  # type: ignore[arg-type]
+    (told,) = json.loads(hwcensus("audit", "--subject", "forged", "-o", "json").stdout)
+    assert told["detail"] == {"host": "a1", "state": "failed", "code": "unknown-key", "text": EVIL}, (
+        "JSON loses nothing"
+    )
+    (row,) = csv.DictReader(io.StringIO(hwcensus("audit", "--subject", "web17", "-o", "csv").stdout))
+    assert (row["action"], row["subject"], json.loads(row["detail"])) == ("host.retire", "a1", {"name": "web17"})
+    nothing = hwcensus("audit", "--until", "1h")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "hwcensus: no deeds\n")
 
 
 def test_a_user_whose_name_is_not_ascii_is_served(hwcensus: Run) -> None:

@@ -34,6 +34,7 @@ LISTS = (
     "/v1/commands",
     "/v1/batches",
     "/v1/dead-letters",
+    "/v1/audit",
 )
 #: Method, path, status and code of what is answered.
 ERRORS = (
@@ -71,6 +72,14 @@ ERRORS = (
     ("GET", "/v1/commands?state=lost", 400, "unknown-state"),
     ("GET", "/v1/commands?type=destory", 400, "unknown-type"),
     ("POST", "/v1/commands/nix/cancel", 404, "unknown-command"),
+    ("GET", "/v1/audit?action=host.retyre", 400, "unknown-action"),
+    ("GET", "/v1/audit?actr=relay", 400, "unknown-parameter"),
+    ("GET", "/v1/audit?subject=%00", 400, "bad-parameter"),
+    ("GET", "/v1/audit?since=yesterday", 400, "bad-time"),
+    ("GET", "/v1/audit?until=tomorrow", 400, "bad-time"),
+    ("GET", "/v1/audit?cursor=abc", 400, "bad-cursor"),
+    ("GET", "/v1/audit?limit=0", 400, "bad-limit"),
+    ("DELETE", "/v1/audit", 405, "method-not-allowed"),
     ("GET", "/v1/batches/nix", 404, "unknown-batch"),
     ("POST", "/v1/batches", 400, "bad-batch"),
     ("POST", "/v1/batches?host=web17&status=online", 400, "bad-batch"),

@@ -24,6 +24,7 @@ TOO_MUCH = 64 * 1024 + 1
         (b"GET /v1/hosts HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * TOO_MUCH)[:TOO_MUCH],
         b"GET /v1/hosts HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n",
         b"POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+        b"GET /v1/audit?actor= alice HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
         b"\x16\x03\x01\x02\x00\x01 this is TLS\r\n\r\n",
         b"hello\r\n\r\n",

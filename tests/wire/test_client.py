@@ -77,6 +77,15 @@ def test_commands_are_ordered_and_ended(client: Client) -> None:
     assert [one.type for one in client.commands(host="web17")] == ["destroy", "create"]
 
 
+def test_who_ordered_what_is_read_the_last_first(client: Client) -> None:
+    command = client.host("web17").create_device(BRIDGE.format("hwc7"))
+    command.cancel("not now")
+    cancelled, queued = client.audit(actor="local:alice", action="command.", subject=command.id, since="1h")
+    assert (cancelled.action, cancelled.door, cancelled.detail["text"]) == ("command.cancelled", "api", "not now")
+    assert (queued.action, queued.subject, queued.at <= cancelled.at) == ("command.queued", command.id, True)
+    assert list(client.audit(until="1h")) == []
+
+
 def test_orders_about_a_device_say_how(client: Client) -> None:
     pci = client.host("web17").lookup_by_name("pci_0000_00_1f_3")
     assert [pci.detach(driver="pci-stub").type, pci.reattach(force=True).type] == ["detach", "reattach"]

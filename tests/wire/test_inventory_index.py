@@ -6,15 +6,17 @@ import pytest
 from sqlalchemy import Connection
 
 from hwcensus.instant import now
-from hwcensus_collector.inventory import changes, commands, dead_letters, devices, history, hosts, lookup, past
+from hwcensus_collector.inventory import audit, changes, commands, dead_letters, devices, history, hosts, lookup, past
+from hwcensus_collector.inventory.audit import AuditFilter
 from hwcensus_collector.inventory.commands import CommandFilter
 from hwcensus_collector.inventory.cursor import Window
 from hwcensus_collector.inventory.filters import DeviceFilter
+from hwcensus_collector.relay.retire import retire, unretire
 from tests.wire.census_world import BEGAN, World, after, bridge, computer, world
 from tests.wire.plans import looked_through
 
 #: Tables that grow with devices, time or use; `host` has a row a host, and whoever lists hosts reads it.
-GROWING = ("device", "device_version", "document", "capability", "command", "command_event", "dead_letter")
+GROWING = ("device", "device_version", "document", "capability", "command", "command_event", "dead_letter", "audit")
 
 _FIRST = Window(limit=1)
 
@@ -45,6 +47,11 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "commands": lambda c: commands.list_commands(c, Window(), CommandFilter()),
     "commands of a host": lambda c: commands.list_commands(c, Window(), CommandFilter(host="a1", state="queued")),
     "overdue commands": lambda c: commands.list_commands(c, Window(), CommandFilter(overdue=True)),
+    "deeds of somebody": lambda c: audit.list_deeds(c, AuditFilter(actor="local:bob"), Window(), until=now()),
+    "deeds of a kind": lambda c: audit.list_deeds(c, AuditFilter(action="host.retire"), Window()),
+    "deeds of many kinds": lambda c: audit.list_deeds(c, AuditFilter(action="command."), Window()),
+    "deeds about something": lambda c: audit.list_deeds(c, AuditFilter(subject="web17"), Window()),
+    "deeds since": lambda c: audit.list_deeds(c, AuditFilter(), Window(), since=BEGAN),
     "dead letters": lambda c: dead_letters.list_dead_letters(c, Window(), host="a1"),
 }
 
@@ -56,6 +63,9 @@ def census(sqlite_url: str) -> Iterator[World]:
         made.tell("a1", computer(), BEGAN)
         made.tell("a1", bridge("hwc0"), after(hours=1))
         made.tell("a1", bridge("hwc0", stp="yes"), now())
+        with made.engine.begin() as connection:
+            retire(connection, "web17")
+            unretire(connection, "web17")
         yield made
 
 

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI
 from sqlalchemy import Engine
 
 from hwcensus_collector.api import (
+    audit,
     batches,
     changes,
     commands,
@@ -26,7 +27,7 @@ from hwcensus_collector.inventory.status import Patience
 from hwcensus_collector.settings import CollectorSettings
 
 #: Every part of the API: a new one is a module and a line here. Fixed paths stand before those with open ends.
-PARTS = (health, dead_letters, changes, commands, batches, wwns, orders, devices, hosts)
+PARTS = (health, dead_letters, changes, commands, batches, audit, wwns, orders, devices, hosts)
 
 _RESPONSES: dict[int | str, dict[str, object]] = {
     "4XX": {"description": "refused", "content": {problem.MEDIA_TYPE: {}}, "model": problem.Problem},

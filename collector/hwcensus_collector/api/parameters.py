@@ -23,6 +23,12 @@ async def _since(
     return None if since is None else read_moment(since, now())
 
 
+async def _until(
+    until: Annotated[str | None, Query(description="only before: 2026-03-01T14:00:00Z or 7d (ago)")] = None,
+) -> datetime | None:
+    return None if until is None else read_moment(until, now())
+
+
 async def _capability(
     cap: Annotated[str | None, Query(description="capability, nested ones and aliases too")] = None,
 ) -> str | None:
@@ -48,6 +54,7 @@ async def _device_filter(
 
 Moment = Annotated[datetime | None, Depends(_moment)]
 Since = Annotated[datetime | None, Depends(_since)]
+Until = Annotated[datetime | None, Depends(_until)]
 Capability = Annotated[str | None, Depends(_capability)]
 Kinds = Annotated[tuple[str, ...], Depends(_kinds)]
 Filter = Annotated[DeviceFilter, Depends(_device_filter)]

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "vhba": ("vhba", "create, list and destroy virtual Fibre Channel ports (NPIV)"),
     "batch": ("batch", "create a device on many hosts"),
     "command": ("command", "follow, cancel or abandon commands"),
+    "audit": ("audit", "list who had what done"),
 }
 _INTERRUPTED, _PIPE_CLOSED = 130, 141
 

@@ -8,8 +8,9 @@ The verbs are those of the 2008 proposal, made remote. Synchronous; every failur
 from hwcensus.client.batch import Batch
 from hwcensus.client.client import DEFAULT_URL, Client
 from hwcensus.client.command import Command, Step
+from hwcensus.client.deed import Deed
 from hwcensus.client.device import Branch, Device, Dump
 from hwcensus.client.host import Host
 from hwcensus.client.version import Version
 
-__all__ = ["DEFAULT_URL", "Batch", "Branch", "Client", "Command", "Device", "Dump", "Host", "Step", "Version"]
+__all__ = ["DEFAULT_URL", "Batch", "Branch", "Client", "Command", "Deed", "Device", "Dump", "Host", "Step", "Version"]

@@ -1,4 +1,4 @@
-"""The whole fleet: hosts, devices, changes and commands of one collector."""
+"""The whole fleet: hosts, devices, changes, commands and audit of one collector."""
 
 import json
 import time
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hwcensus.client.batch import PATH, Batch
 from hwcensus.client.command import Command, path_of
 from hwcensus.client.creation import Creation, creation_query
+from hwcensus.client.deed import Deed
 from hwcensus.client.device import Device
 from hwcensus.client.host import Host
 from hwcensus.client.members import Members, Told, Unexpected
@@ -148,6 +149,20 @@ class Client:
     def batch(self, id_: str) -> Batch:
         """One batch. Raises NotFound."""
         return Batch.read(self._transport.get(f"{PATH}/{quote(id_, safe='')}"), self._transport)
+
+    def audit(
+        self,
+        *,
+        actor: str | None = None,
+        action: str | None = None,
+        subject: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Iterator[Deed]:
+        """Who had what done, the last first; an `action` that ends with a dot stands for all that begin so. A host may
+        be given by name where it is `actor` or `subject`."""
+        query = {"actor": actor, "action": action, "subject": subject, "since": since, "until": until}
+        return (Deed.read(one) for one in self._transport.pages("/v1/audit", query))
 
     def create_on_many(
         self,
