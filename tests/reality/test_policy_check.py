@@ -17,12 +17,11 @@ from hwcensus_agent.desired import Desired, Wish
 from tests.fixtures.process import program_environment
 from tests.reality.npiv_kernel import NpivKernel
 from tests.reality.test_vport_executor import ADAPTER, WWNN, WWPN, create, destroy
+from tests.unit.sysfs_tree import Tree
 
 BRIDGE = '<device><capability type="net"><interface>{}</interface><capability type="bridge"/></capability></device>'
 OF_LO = """<device><capability type="net"><interface>hwcpolicy0</interface><capability type="bridge"/>
 <state><port>net_lo</port></state></capability></device>"""
-VPORT = """<device><parent{}>scsi_host5</parent><capability type="scsi_host"><capability type="fc_host">
-<wwnn>20000000c9831b9e</wwnn><wwpn>5001438001234567</wwpn></capability></capability></device>"""
 POLICY = """
 [[allow]]
 class = "bridge"
@@ -154,13 +153,6 @@ def test_a_command_is_asked_about_with_whom_and_when_it_is_for(tmp_path: Path) -
         assert f": {code}: " in refused.stderr
 
 
-def test_a_vport_that_leaves_its_names_or_its_parent_to_the_centre_cannot_be_judged(tmp_path: Path) -> None:
-    done = check(tmp_path, "-", given=VPORT.format(""))
-    assert done.returncode == 2
-    assert "incomplete" in done.stderr
-    assert "<parent" in done.stderr
-
-
 @pytest.fixture
 def kernel(tmp_path: Path, policy: Path) -> Iterator[NpivKernel]:
     policy.write_text("[[allow]]\nclass = 'vport'\nactions = ['create', 'destroy']\n")
@@ -168,6 +160,147 @@ def kernel(tmp_path: Path, policy: Path) -> Iterator[NpivKernel]:
     made.adapter("host5", ADAPTER)
     yield made
     made.close()
+
+
+PORT = "<device>{}<capability type='scsi_host'><capability type='fc_host'>{}</capability></capability></device>"
+NAMES = f"<wwnn>{WWNN}</wwnn><wwpn>{WWPN}</wwpn>"
+OTHER = "210000e08b9318a2"
+#: Rules for one adapter, for WWPNs that begin so, and for all.
+UNDER_ONE = f"[[allow]]\nclass = 'vport'\nactions = ['create']\nparents = ['{ADAPTER}']\n"
+OF_SOME = "[[allow]]\nclass = 'vport'\nactions = ['create']\nwwpns = ['50:01:43:80']\n"
+
+
+def ask(tmp_path: Path, kernel: NpivKernel, parent: str, names: str = NAMES) -> subprocess.CompletedProcess[str]:
+    return check(tmp_path, "-", given=PORT.format(parent, names), sysroot=kernel.root)
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [
+        f"<parent wwpn='{ADAPTER}'/>",
+        "<parent wwpn='21:00:00:e0:8b:93:18:a1' wwnn='100000e08b9318a1'/>",
+        f"<parent wwpn='{ADAPTER}'>scsi_host5</parent>",
+        "<parent>scsi_host5</parent>",
+    ],
+)
+def test_an_adapter_is_asked_about_however_it_is_named(
+    tmp_path: Path, kernel: NpivKernel, policy: Path, parent: str
+) -> None:
+    policy.write_text(UNDER_ONE)
+    done = ask(tmp_path, kernel, parent)
+    assert done.returncode == 0, done.stderr
+    assert f"allowed  to create vport {WWPN} under {ADAPTER}, by {policy}: allow 1: " in done.stdout
+    assert "open " not in done.stdout
+    policy.write_text(UNDER_ONE.replace(ADAPTER, OTHER))
+    done = ask(tmp_path, kernel, parent)
+    assert done.returncode == 4
+    assert done.stderr.startswith("hwcensus-agent: not-allowed: ")
+    assert f"not {WWPN} under {ADAPTER}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "parent, exit_code, code",
+    [
+        (f"<parent wwpn='{OTHER}'/>", 3, "parent-unknown"),
+        ("<parent>scsi_host9</parent>", 3, "parent-unknown"),
+        (f"<parent wwpn='{OTHER}'>scsi_host5</parent>", 4, "device-changed"),
+        (f"<parent fabric_wwn='{OTHER}'/>", 4, "no-parent"),
+    ],
+)
+def test_an_adapter_that_is_not_here_has_the_code_of_the_answer(
+    tmp_path: Path, kernel: NpivKernel, parent: str, exit_code: int, code: str
+) -> None:
+    done = ask(tmp_path, kernel, parent)
+    assert (done.returncode, done.stderr.partition(": ")[2].partition(": ")[0]) == (exit_code, code)
+    assert ADAPTER in done.stderr or "scsi_host" in done.stderr
+
+
+def test_of_a_wwpn_that_the_centre_gives_it_is_told_which_would_be_allowed(
+    tmp_path: Path, kernel: NpivKernel, policy: Path
+) -> None:
+    by_wwpn = f"<parent wwpn='{ADAPTER}'/>"
+    done = ask(tmp_path, kernel, by_wwpn, "")
+    assert done.returncode == 0, done.stderr
+    assert "open     its wwpn, which the centre gives\n" in done.stdout
+    assert f"allowed  to create vport (WWPN of the centre's choice) under {ADAPTER}" in done.stdout
+    policy.write_text(OF_SOME)
+    done = ask(tmp_path, kernel, by_wwpn, "")
+    assert (done.returncode, done.stderr) == (6, "")
+    assert "allowed " not in done.stdout
+    assert f"under {ADAPTER}, by {policy}: allow 1: WWPNs 50014380* under parents *\n" in done.stdout
+    assert "depends  to create vport" in done.stdout
+    assert "now      what the centre chooses decides\n" in done.stdout
+    policy.write_text(OF_SOME + UNDER_ONE)
+    assert ask(tmp_path, kernel, by_wwpn, "").returncode == 0, "by the second, whatever the WWPN is"
+    policy.write_text(UNDER_ONE.replace(ADAPTER, OTHER))
+    done = ask(tmp_path, kernel, by_wwpn, "")
+    assert (done.returncode, "not (WWPN of the centre's choice) under" in done.stderr) == (4, True)
+
+
+def test_a_node_name_that_the_centre_gives_decides_nothing(tmp_path: Path, kernel: NpivKernel, policy: Path) -> None:
+    policy.write_text(OF_SOME)
+    named = f"<wwpn>{WWPN}</wwpn>", "<wwpn>5001438012345678</wwpn>"
+    assert [ask(tmp_path, kernel, f"<parent wwpn='{ADAPTER}'/>", one).returncode for one in named] == [4, 0]
+
+
+@pytest.mark.parametrize("parent", ["", "<parent fabric_wwn='1000c0ffee0000fa'/>"])
+def test_an_adapter_that_the_centre_chooses_is_asked_for_each_that_it_may_be(
+    tmp_path: Path, kernel: NpivKernel, policy: Path, parent: str
+) -> None:
+    kernel.adapter("host6", OTHER)
+    kernel.adapter("host7", "210000e08b9318a3", state="Linkdown")
+    kernel.adapter("host8", "210000e08b9318a4", room=0)
+    for host in ("host5", "host6"):
+        (kernel.root / f"class/fc_host/{host}/fabric_name").write_text("0x1000c0ffee0000fa\n")
+    done = ask(tmp_path, kernel, parent)
+    assert done.returncode == 0, done.stderr
+    assert f"open     its adapter, of which the centre takes the least used: scsi_host5 ({ADAPTER}), " in done.stdout
+    assert [f"{WWPN} under {wwpn}, by" in done.stdout for wwpn in (ADAPTER, OTHER)] == [True, True]
+    assert "host7" not in done.stdout
+    assert "host8" not in done.stdout
+    policy.write_text(UNDER_ONE)
+    done = ask(tmp_path, kernel, parent)
+    assert (done.returncode, done.stderr) == (6, "")
+    assert f"allowed  to create vport {WWPN} under {ADAPTER}, by {policy}: allow 1" in done.stdout
+    assert "refused  not-allowed: " in done.stdout
+    assert f"not {WWPN} under {OTHER}\n" in done.stdout
+    policy.write_text("")
+    done = ask(tmp_path, kernel, parent)
+    assert (done.returncode, done.stderr.startswith("hwcensus-agent: not-allowed: ")) == (4, True)
+
+
+def test_what_no_adapter_can_take_is_told_with_what_is_wrong_with_each(tmp_path: Path, kernel: NpivKernel) -> None:
+    kernel.adapter("host6", OTHER, state="Linkdown")
+    kernel.adapter("host7", "210000e08b9318a3", room=2, inuse=2)
+    kernel.adapter("host8", "210000e08b9318a4", room=0)
+    done = ask(tmp_path, kernel, "<parent fabric_wwn='1000c0ffee0000fa'/>")
+    assert (done.returncode, done.stderr.startswith("hwcensus-agent: no-parent: ")) == (4, True)
+    for reason in ("host5 (210000e08b9318a1) is in no fabric", "is not online, its port state is Linkdown"):
+        assert reason in done.stderr
+    assert "has 2 virtual ports of 2" in done.stderr
+    assert "takes no virtual ports (NPIV)" in done.stderr
+
+
+def test_who_gets_what_is_detached_is_asked_about_too(tmp_path: Path, policy: Path) -> None:
+    policy.write_text("[[allow]]\nclass = 'pci'\nactions = ['detach']\nnames = ['*']\n")
+    tree, path = Tree(tmp_path), "devices/pci0000:00/0000:00:03.0"
+    tree.device("bus/pci/devices", path, **{"class": "0x020000", "driver_override": "vfio-pci"})
+    tree.link(f"{path}/driver", "bus/pci/drivers/vfio-pci")
+    detach = ("--detach", "pci_0000_00_03_0", "--force")
+    done = check(tmp_path, *detach, sysroot=tree.sys)
+    assert (done.returncode, "already-detached: " in done.stderr) == (4, True), done.stderr
+    done = check(tmp_path, *detach, "--driver", "pci-stub", sysroot=tree.sys)
+    assert done.returncode == 0, done.stderr
+    assert "allowed  to detach pci 0000:00:03.0, by " in done.stdout
+
+
+def test_a_driver_belongs_to_a_detachment(tmp_path: Path) -> None:
+    for words, code in (
+        (["--destroy", "net_lo", "--driver", "vfio-pci"], "usage"),
+        (["--detach", "net_lo", "--driver", "vfio-pci"], "bad-driver"),
+    ):
+        done = check(tmp_path, *words)
+        assert (done.returncode, done.stderr.startswith(f"hwcensus-agent: {code}: ")) == (2, True), done.stderr
 
 
 def asked(tmp_path: Path, kernel: NpivKernel, command: IssuedCommand) -> subprocess.CompletedProcess[str]:

@@ -1,13 +1,13 @@
 """`hwcensus-agent policy check`: what a command would be answered here and now, by what is asked when one comes.
 
 Nothing is changed, and nobody's signature is looked at: whether a command is genuine is known only when it comes.
+What a document leaves to the centre is asked for all that it may choose.
 """
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lxml import etree
 
 from hwcensus import document
 from hwcensus.command import Command, IssuedCommand, read_command
-from hwcensus.creatable import check_creation, read_creation, vport
+from hwcensus.creatable import creatable_type, read_creation
 from hwcensus.errors import HwcensusError, NotFound, Refused, UsageError
 from hwcensus.event import Produced
 from hwcensus.instant import now, write_instant
@@ -27,19 +27,22 @@ from hwcensus_agent.commands.creation import Creation
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
 from hwcensus_agent.commands.means import Means
-from hwcensus_agent.commands.policy import VPORT, Policy, Rule, told
+from hwcensus_agent.commands.policy import VPORT, Policy
 from hwcensus_agent.commands.runner import PATIENCE_S
-from hwcensus_agent.commands.subject import Subject
 from hwcensus_agent.commands.wishes import Wishes
 from hwcensus_agent.commands.work import Work
 from hwcensus_agent.desired import Desired
 from hwcensus_agent.enumerate import Described
 from hwcensus_agent.local import lookup, seen
+from hwcensus_agent.local.explained import ALLOWED, Explained
+from hwcensus_agent.local.open_port import OpenPort
 from hwcensus_agent.settings import AgentSettings
 from hwcensus_agent.way import Way
 
 #: What is done with a device that is named; a creation is a document.
 ACTIONS = ("destroy", "detach", "reattach")
+#: The exit code where what the centre chooses decides: that of no error.
+CHOICE = 6
 
 
 def add_arguments(check: argparse.ArgumentParser) -> None:
@@ -47,52 +50,60 @@ def add_arguments(check: argparse.ArgumentParser) -> None:
     what.add_argument("file", metavar="FILE", nargs="?", help="a creation document, or a command; - is stdin")
     for action in ACTIONS:
         what.add_argument(f"--{action}", metavar="DEVICE", help=f"as if the centre wanted to {action} this device")
+    check.add_argument("--driver", metavar="DRIVER", help="with --detach: as if it were to get the device")
     check.add_argument("--force", action="store_true", help="as if the command said so")
     check.add_argument("--policy", dest="commands.policy", metavar="FILE", help="a policy that is not yet in force")
 
 
 def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:
-    """Prints what is known; the exit code is 0 where the command would be tried. Raises HwcensusError where not."""
+    """Prints what is known; the exit code is 0 where the command would be tried, CHOICE where that depends on what
+    the centre chooses. Raises HwcensusError where it would not."""
     devices = seen.devices(settings.census)
     policy = Explained.of(settings)
-    command = _command(arguments, devices)
+    commands, left = _commands(arguments, devices)
     print(f"policy   {policy.source}")
     host = _this_host(settings)
-    if isinstance(command, IssuedCommand):
-        _address(command, host)
+    for line in left:
+        print(f"open     {line}")
+    is_certain = _answers(commands, host, _work(settings, policy, devices, host), policy)
+    print(f"now      {'nothing on this host is against it' if is_certain else 'what the centre chooses decides'}")
+    for line in _later(commands[0], settings):
+        print(f"later    {line}")
+    return 0 if is_certain else CHOICE
+
+
+def _work(settings: AgentSettings, policy: Policy, devices: tuple[Described, ...], host: str | None) -> Work:
     means = Means(policy=policy, census=OneLook(devices), note=lambda *_: None, patience=PATIENCE_S)
     way = Way(settings.kafka.bootstrap_servers)
     desired = Desired(settings.spool.desired, host or "", only_looks=True)
-    work = Work(
+    return Work(
         means=means,
         creation=Creation(
             means=means, executors=executors(way, settings.census.sysroot), wishes=Wishes(desired=desired)
         ),
         binding=Binding(means=means, binders=binders(way, settings.census.sysroot)),
     )
-    try:
-        asyncio.run(work.may(command))
-    finally:
-        for line in policy.told:
-            print(f"allowed  {line}")
-    print("now      nothing on this host is against it")
-    for line in _later(command, settings):
-        print(f"later    {line}")
-    return 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Explained(Policy):
-    """A policy that remembers by which rule it allowed what."""
-
-    told: list[str] = field(default_factory=list)
-
-    def rule(self, action: str, class_: str, subject: Subject) -> Rule | None:
-        found = super().rule(action, class_, subject)
-        if found is not None:
-            limits = found.limits(action)
-            self.told.append(f"to {action} {class_} {told(class_, subject)}, by {found.where}: {limits}")
-        return found
+def _answers(commands: Sequence[Command], host: str | None, work: Work, policy: Explained) -> bool:
+    """Prints what is said of them; whether all would be tried, whatever the centre chooses. Raises HwcensusError where
+    none would."""
+    refused: list[HwcensusError] = []
+    for command in commands:
+        try:
+            if isinstance(command, IssuedCommand):
+                _address(command, host)
+            asyncio.run(work.may(command))
+        except HwcensusError as error:
+            refused.append(error)
+    for word, line in policy.told:
+        print(f"{word:<8} {line}")
+    is_hopeless = len(refused) == len(commands)
+    for refusal in refused[1:] if is_hopeless else refused:
+        print(f"refused  {refusal.code}: {refusal}")
+    if is_hopeless:
+        raise refused[0]
+    return not refused and all(word == ALLOWED for word, _ in policy.told)
 
 
 class OneLook:
@@ -120,18 +131,24 @@ class OneLook:
         return None
 
 
-def _command(arguments: argparse.Namespace, devices: tuple[Described, ...]) -> Command:
-    """The command that is asked about; issued by nobody where it is made up here."""
+def _commands(
+    arguments: argparse.Namespace, devices: tuple[Described, ...]
+) -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """The commands that are asked about, issued by nobody where they are made up here, and what is left to the centre:
+    what it may choose makes several."""
+    if arguments.driver is not None and arguments.detach is None:
+        raise UsageError("--driver says who gets what is detached: give --detach DEVICE too")
     for action in ACTIONS:
         if (wanted := getattr(arguments, action)) is not None:
-            found = lookup.find(devices, wanted)
-            return _made_up(action, arguments.force, identity=found.identity, name=found.name)
+            return (_made_up(action, arguments, target=lookup.find(devices, wanted)),), ()
     raw = _content(arguments.file)
     if document.parse(raw).tag == "command":
-        return read_command(raw)
+        return (read_command(raw),), ()
     device = read_creation(raw)
-    _complete(device, OneLook(devices))
-    return _made_up("create", arguments.force, device=device)
+    if creatable_type(device) != VPORT:
+        return (_made_up("create", arguments, device=device),), ()
+    port = OpenPort.of(device, devices)
+    return tuple(_made_up("create", arguments, device=one) for one in port.documents), port.left
 
 
 def _content(file: str) -> bytes:
@@ -145,32 +162,23 @@ def _content(file: str) -> bytes:
 
 def _made_up(
     type_: str,
-    force: bool,
+    arguments: argparse.Namespace,
     *,
-    identity: str | None = None,
-    name: str | None = None,
+    target: Described | None = None,
     device: etree._Element | None = None,
 ) -> Command:
+    if target is not None and target.subsystem != "pci" and arguments.driver is not None:
+        raise UsageError(f"{target.name} cannot be given to a driver {arguments.driver!r}", code="bad-driver")
     return Command(
-        id="policy-check", type=type_, expires=now() + timedelta(minutes=10), force=force, identity=identity, name=name,
+        id="policy-check",
+        type=type_,
+        expires=now() + timedelta(minutes=10),
+        force=arguments.force,
+        driver=arguments.driver,
+        identity=None if target is None else target.identity,
+        name=None if target is None else target.name,
         device=device,
-    )  # fmt: skip
-
-
-def _complete(device: etree._Element, census: OneLook) -> None:
-    """What the centre adds to a vport's document before it goes into a command. Raises UsageError."""
-    if check_creation(device) != VPORT:
-        return
-    parent = device.find("parent")
-    found = census.find(parent.text or "") if parent is not None else None
-    if parent is not None and parent.get("identity") is None and found is not None:
-        parent.set("identity", found.identity)
-    missing = [f"its {name}" for name in ("wwnn", "wwpn") if name not in vport.names(device)]
-    if parent is None or parent.get("identity") is None:
-        missing.append('<parent identity="scsi/wwpn/…"> or the name of one that is here')
-    if missing:
-        text = f"the centre chooses what a request leaves open; to ask about a virtual port write {', '.join(missing)}"
-        raise UsageError(text, code="incomplete")
+    )
 
 
 def _this_host(settings: AgentSettings) -> str | None:
