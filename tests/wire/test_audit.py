@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Executable, delete, select, update
+from sqlalchemy.exc import IntegrityError
 
 from hwcensus import log
 from hwcensus.instant import now
-from hwcensus_collector import main
+from hwcensus_collector import main, tables
 from hwcensus_collector.audit import Action, Deed, audit
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay.lifecycle import State
@@ -176,3 +177,14 @@ def test_it_is_only_read(engine: Engine, http: httpx.Client) -> None:
         answer = http.request(method, "/v1/audit")
         assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
     assert asked(http) == [("local:bob", "host.retire")]
+
+
+@pytest.mark.parametrize(
+    "tampering", [update(tables.audit).values(actor="local:eve"), delete(tables.audit)], ids=["changed", "deleted"]
+)
+def test_the_database_lets_nobody_change_what_was_written(engine: Engine, tampering: Executable) -> None:
+    note(engine, Action.HOST_RETIRE)
+    with pytest.raises(IntegrityError, match="the audit stays as it was written"), writing(engine) as connection:
+        connection.execute(tampering)
+    with engine.connect() as connection:
+        assert connection.execute(select(tables.audit.c.actor)).scalars().all() == ["local:bob"]
