@@ -20,6 +20,7 @@ from tests.lab.guest import Guest
 from tests.lab.image import Image, NoImage, image
 from tests.lab.lab import Lab
 from tests.lab.listener import Listener
+from tests.lab.vports import LEFT, SPARE
 
 HERE = Path(__file__).parent
 SECONDS = 300.0  # a boot is in the first test's time
@@ -111,3 +112,24 @@ def console(lab: Lab, console_of_this_run: Console) -> Iterator[Console]:
     yield console_of_this_run
     lab.end()
     console_of_this_run.settle(lab.census)
+
+
+@pytest.fixture
+def ports_of_a_test_that_failed(lab: Lab) -> Iterator[None]:
+    """They are not to be in the way of the next one."""
+    yield
+    left = lab.guest(LEFT)
+    if left:
+        lab.guest(f"until [ ! -e /sys/class/scsi_host/{SPARE.removeprefix('scsi_')} ]; do sleep 0.1; done")
+        lab.settle()
+
+
+@pytest.fixture
+def spare(lab: Lab) -> Iterator[str]:
+    """One more adapter, with a cable of its own."""
+    lab.guest("fabric adapter 2")
+    lab.hears(f"add {SPARE}")
+    lab.sees(SPARE, fc__port="Online")
+    yield SPARE
+    lab.guest("echo fc2 >/sys/bus/fcoe/ctlr_destroy")
+    lab.hears(f"remove {SPARE}")

@@ -22,6 +22,7 @@ SUITE = "bookworm"
 PACKAGES = (
     *("udev", "kmod", "iproute2", "ethtool", "busybox-static", "fdisk", "e2fsprogs", "socat", "iputils-ping"),
     *("pciutils", "usbutils", "lsscsi", "nvme-cli", "iw"),
+    *("lvm2", "mdadm"),  # which hold disks
     # Debian's own Python, and the libraries of one that was built elsewhere and is shared into the guest.
     *("python3", "libbz2-1.0", "libffi8", "liblzma5", "libreadline8", "libsqlite3-0", "libssl3", "zlib1g"),
 )
