@@ -287,6 +287,16 @@ def test_a_conflict_is_ended_by_a_person(census: World, http: httpx.Client) -> N
     assert http.post("/v1/hosts/web17/accept").json()["code"] == "no-conflict"
 
 
+async def test_who_sends_commands_is_woken_when_a_conflict_ends(census: World) -> None:
+    """What was ordered before it can leave then."""
+    census.claim("a1")
+    woken: list[bool] = []
+    app = create_app(census.engine, CollectorSettings(), wrote=lambda: woken.append(True))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:
+        accepted = await http.post("/v1/hosts/web17/accept")
+    assert (accepted.json()["conflict"], woken) == (None, [True])
+
+
 #: Document, status and code of what is answered.
 REFUSED = (
     ("<device>", 422, "not-xml"),

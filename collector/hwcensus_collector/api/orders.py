@@ -123,6 +123,7 @@ def accept(*, context: Context, host: str, actor: Actor) -> Response:
         id_ = host_id(connection, host)
     intake = Intake(context.engine, offline_after=context.settings.liveness.offline_after, cached_hosts=1)
     intake.accept(id_, at=now(), actor=actor, door="api")
+    context.wrote()  # what waited for the end of the conflict can be sent
     with context.reading() as connection:
         return answer(find_host(connection, id_, patience=context.patience))
 
