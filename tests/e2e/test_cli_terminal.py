@@ -130,6 +130,10 @@ def test_a_batch_that_takes_virtual_functions_away_asks_once(
     assert "net_vf0" in written
     _, written = asked(url, "batch", "create", str(document), "--status", "online", "--cap", "pci")
     assert f"of {CARD} of all hosts that are online and that have pci to 0? [y/N]" in written
+    document.write_text(FUNCTIONS.format(CARD, 1))
+    code, written = asked(url, "batch", "create", str(document), "--cap", "pci")
+    assert (code, ordered(census)) == (4, []), "which hosts these are, and what they lose, is not known here"
+    assert f"of {CARD} of all hosts that have pci to 1? [y/N]" in written
     code, written = asked(url, "batch", "create", str(document), *named, answer=b"y")
     assert code == 0, written
     assert ordered(census) == ["create", "create"]

@@ -13,14 +13,15 @@ from hwcensus.errors import InvalidDocument, NotFound, Refused
 
 
 def confirm_taken(xml: str, hosts: Iterable[Host], where: str) -> None:
-    """Asks where any of these hosts would lose some, and always where none are ordered: the inventory may not know of
-    the last. Raises Refused unless the answer is yes."""
+    """Asks where any of these hosts would lose some, where no hosts are named, and always where none are ordered: the
+    inventory may not know of the last. Raises Refused unless the answer is yes."""
     ordered = _ordered(xml)
     if ordered is None:
         return
     name, number = ordered
-    losing = [(host, found) for host in hosts if (found := _function(host, name)) and _count(found) > number]
-    if number and not losing:
+    named = list(hosts)
+    losing = [(host, found) for host in named if (found := _function(host, name)) and _count(found) > number]
+    if number and named and not losing:
         return
     require_person()
     for host, function in losing:
