@@ -56,8 +56,11 @@ def by_hand(action: Action, subject: str, detail: Mapping[str, object]) -> Deed:
 
 
 def person() -> str:
-    """Who is at this command line."""
-    return f"local:{getpass.getuser()}"
+    """Who is at this command line; `local` where the user id has no name, as in a container."""
+    try:
+        return f"local:{getpass.getuser()}"
+    except (OSError, KeyError):
+        return "local"
 
 
 def audit(connection: Connection, deed: Deed) -> None:

@@ -20,6 +20,7 @@ from hwcensus.errors import HwcensusError
 from hwcensus.instant import now
 from hwcensus.parser import Parser
 from hwcensus_collector import database
+from hwcensus_collector.given import read_given
 from hwcensus_collector.settings import CollectorSettings
 
 PARTS = ("ingest", "api", "relay")
@@ -94,14 +95,20 @@ def _add_wwn(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     remove.add_argument("name")
     listed = _verb(verbs, "list", partial(_wwn, "list"), "every WWPN that is not free, and who has it")
     listed.add_argument("--pool", help="only of this pool's range")
-    listed.add_argument("--host", help="only of this host, by id or name")
+    listed.add_argument("--host", help="only of this host, by id or name, or of whom a list was imported for")
     listed.add_argument("--state", help="only reserved, held or quarantined ones")
     taken = _verb(
         verbs, "import", partial(_wwn, "import"), "hold what ports of the census have of the pools' ranges, or a list"
     )
     whose = taken.add_mutually_exclusive_group()
     whose.add_argument("pool", nargs="?", help="only of this pool")
-    whose.add_argument("--list", metavar="FILE", help="WWPNs in use elsewhere, one a line; - is stdin; with --holder")
+    # Read here, before there is a transaction: nobody waits for a person who types names in.
+    whose.add_argument(
+        "--list",
+        metavar="FILE",
+        type=read_given,
+        help="WWPNs in use elsewhere, one a line; - is stdin; with --holder",
+    )
     taken.add_argument("--holder", help="who has those of the list: an array, a cluster without agents")
     release = _verb(verbs, "release", partial(_wwn, "release"), "free a WWPN that is held or in quarantine, at once")
     release.add_argument("wwpn")
@@ -214,7 +221,6 @@ def _key(verb: str, _: argparse.Namespace, settings: CollectorSettings) -> int:
 
 
 def _ingest(arguments: argparse.Namespace, settings: CollectorSettings) -> int:
-    from hwcensus_collector.given import read_given
     from hwcensus_collector.ingest.once import ingest_once
     from hwcensus_collector.ingest.sole import sole_ingest
 

@@ -1,5 +1,8 @@
 """Pools and names by hand: `hwcensus-collector wwn …`, and the same read over HTTP."""
 
+import io
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,7 +125,9 @@ def test_names_in_use_within_the_pools_become_held(engine: Engine, wwn: Verb) ->
     assert actions(engine) == [("wwn-pool.add", "prod"), ("wwn.import", FIRST), ("wwn.import", LAST)]
 
 
-def test_names_that_no_agent_knows_of_are_imported_by_a_list(engine: Engine, wwn: Verb, tmp_path: Path) -> None:
+def test_names_that_no_agent_knows_of_are_imported_by_a_list(
+    engine: Engine, wwn: Verb, http: httpx.Client, tmp_path: Path
+) -> None:
     """They are given to nobody until they are released; what is held already stays whose it is."""
     wwn("pool", "add", "prod", FIRST, LAST, "--wwnn", "20000025b5000001")
     order(engine, pool="prod")
@@ -138,7 +143,42 @@ def test_names_that_no_agent_knows_of_are_imported_by_a_list(engine: Engine, wwn
         order(engine, vport("5000000000000001"))
     assert refused.value.code == "wwn-in-use"
     assert named(engine, order(engine, pool="prod").id)["wwpn"] == "20000025b5aa0002", "the next free name"
+    (held,) = wwn("list", "--host", "array vmax01", "--pool", "prod")[1]
+    assert held.startswith("20000025b5aa0001 ")
+    listing = http.get("/v1/wwns", params={"host": "array vmax01"}).json()["items"]
+    assert [one["wwpn"] for one in listing] == ["20000025b5aa0001", "5000000000000001"]
+    assert "unknown-host" in wwn("list", "--host", "array vmax02")[2]
     assert wwn("release", "5000000000000001")[1] == ["5000000000000001 is free; array vmax01 had it"]
+
+
+class Typist(io.BytesIO):
+    """A person who takes long: meanwhile others order."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(b"\xef\xbb\xbf5000000000000001\r\n5000000000000002\r\n")  # as an editor of Windows writes it
+        self._engine = engine
+
+    def read(self, size: int | None = -1) -> bytes:
+        order(self._engine, vport("20000025b5ff0001"))
+        return super().read(size)
+
+
+def test_while_a_list_is_typed_in_nobody_waits(engine: Engine, wwn: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Typist(engine)))
+    assert wwn("import", "--list", "-", "--holder", "x")[:2] == (0, ["5000000000000001", "5000000000000002"])
+    monkeypatch.setattr(sys, "stdin", None)
+    code, _, said = wwn("import", "--list", "-", "--holder", "x")
+    assert (code, "usage: -: stdin is closed" in said) == (2, True)
+
+
+def test_who_has_no_name_here_is_known_by_no_name(engine: Engine, wwn: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user id is in no passwd file."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert wwn("pool", "add", "prod", FIRST, LAST)[0] == 0
+    with engine.connect() as connection:
+        assert list(connection.execute(select(tables.audit.c.actor)).scalars()) == ["local"]
 
 
 def test_a_list_with_a_wrong_line_imports_nothing(engine: Engine, wwn: Verb, tmp_path: Path) -> None:

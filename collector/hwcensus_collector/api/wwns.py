@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from hwcensus_collector.api.answer import List, answer_list
 from hwcensus_collector.api.context import Context, PageWindow
-from hwcensus_collector.inventory.hosts import host_id
-from hwcensus_collector.inventory.wwns import PoolUse, Wwn, list_pools, list_wwns
+from hwcensus_collector.inventory.wwns import PoolUse, Wwn, holder_id, list_pools, list_wwns
 
 router = APIRouter(prefix="/v1", tags=["wwns"])
 
@@ -28,11 +27,11 @@ def wwns(
     context: Context,
     window: PageWindow,
     pool: Annotated[str | None, Query(description="only of this pool's range")] = None,
-    host: Annotated[str | None, Query(description="id or name of a host")] = None,
+    host: Annotated[str | None, Query(description="id or name of a host, or the holder of an imported list")] = None,
     state: Annotated[str | None, Query(description="reserved, held, quarantined")] = None,
 ) -> Response:
     """Those that are not free, by WWPN."""
     quarantine = timedelta(seconds=context.settings.commands.wwn_quarantine)
     with context.reading() as connection:
-        id_ = None if host is None else host_id(connection, host)
+        id_ = None if host is None else holder_id(connection, host)
         return answer_list(list_wwns(connection, window, quarantine, pool=pool, host=id_, state=state))

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, Select, func, select
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
-from hwcensus_collector.inventory.refusal import BadParameter, did_you_mean, nearest_names
+from hwcensus_collector.inventory.hosts import host_id
+from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_mean, nearest_names
 from hwcensus_collector.wwns.life import WwnState, is_taken, until
 from hwcensus_collector.wwns.pool import Pool, find_pool, pools
 
@@ -58,7 +59,7 @@ def list_wwns(
     host: str | None = None,
     state: str | None = None,
 ) -> Page[Wwn]:
-    """By WWPN; `host` is an id. Raises BadParameter for the state or the cursor, Unknown for the pool."""
+    """By WWPN; `host` is an id or a holder. Raises BadParameter for the state or the cursor, Unknown for the pool."""
     if state is not None and state not in tuple(WwnState):
         near = nearest_names(state, WwnState)
         text = f"there is no state {state!r}, only {', '.join(WwnState)}{did_you_mean(near)}"
@@ -78,6 +79,16 @@ def list_wwns(
     rows = connection.execute(query).all()
     page = page_of(list(rows), window.limit, mark, lambda row: (cast(str, row.wwpn),))
     return page.map(lambda row: to_wwn(row, quarantine))
+
+
+def holder_id(connection: Connection, wanted: str) -> str:
+    """The id of a host, or the one for whom a list was imported, whom the census need not know. Raises as `host_id`."""
+    try:
+        return host_id(connection, wanted)
+    except Unknown:
+        if connection.execute(select(tables.wwn.c.wwpn).where(tables.wwn.c.host == wanted).limit(1)).first() is None:
+            raise
+        return wanted
 
 
 def wwn_rows(quarantine: timedelta) -> Select[tuple[object, ...]]:

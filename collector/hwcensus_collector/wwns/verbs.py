@@ -10,10 +10,8 @@ from hwcensus.errors import UsageError
 from hwcensus.instant import write_instant
 from hwcensus_collector.audit import Action, audit, by_hand
 from hwcensus_collector.database import writing
-from hwcensus_collector.given import read_given
 from hwcensus_collector.inventory.cursor import MAX_LIMIT, Window
-from hwcensus_collector.inventory.hosts import host_id
-from hwcensus_collector.inventory.wwns import Wwn, list_pools, list_wwns
+from hwcensus_collector.inventory.wwns import Wwn, holder_id, list_pools, list_wwns
 from hwcensus_collector.relay.steps import take_turn
 from hwcensus_collector.settings import CollectorSettings
 from hwcensus_collector.wwns import claims, pool
@@ -56,7 +54,7 @@ def _list_pools(connection: Connection, _: argparse.Namespace, quarantine: timed
 
 
 def _list_wwns(connection: Connection, arguments: argparse.Namespace, quarantine: timedelta) -> Lines:
-    host = None if arguments.host is None else host_id(connection, arguments.host)
+    host = None if arguments.host is None else holder_id(connection, arguments.host)
     window: Window | None = Window(limit=MAX_LIMIT)
     while window is not None:
         page = list_wwns(connection, window, quarantine, pool=arguments.pool, host=host, state=arguments.state)
@@ -79,7 +77,7 @@ def _import(connection: Connection, arguments: argparse.Namespace, _: timedelta)
         among = pool.pools(connection) if arguments.pool is None else [pool.find_pool(connection, arguments.pool)]
         taken, detail = claims.import_seen(connection, among), dict[str, str]()
     else:
-        lines = read_given(arguments.list).decode("utf-8", "replace").splitlines()
+        lines = arguments.list.decode("utf-8-sig", "replace").splitlines()
         taken = claims.import_listed(connection, lines, arguments.holder)
         detail = {"host": arguments.holder}
     for wwpn in taken:
