@@ -151,6 +151,15 @@ def test_names_that_no_agent_knows_of_are_imported_by_a_list(
     assert wwn("release", "5000000000000001")[1] == ["5000000000000001 is free; array vmax01 had it"]
 
 
+def test_names_of_a_list_may_be_a_hosts_that_has_an_agent(engine: Engine, wwn: Verb, tmp_path: Path) -> None:
+    """They are its as those that it was given, so that they rest when it gives a port up."""
+    listed = tmp_path / "of-db7.txt"
+    listed.write_text(FIRST)
+    assert wwn("import", "--list", str(listed), "--holder", "db7.example.org")[:2] == (0, [FIRST])
+    assert row_of(engine, FIRST) == ("held", "import", HOST)
+    assert "  db7.example.org  import" in wwn("list", "--host", "db7.example.org")[1][0]
+
+
 class Typist(io.BytesIO):
     """A person who takes long: meanwhile others order."""
 
