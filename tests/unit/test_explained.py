@@ -1,5 +1,6 @@
 """What a policy says before the centre has given a WWPN: it holds for whatever that will be."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +50,10 @@ def test_a_wwpn_that_is_known_is_asked_as_the_runner_does() -> None:
     assert explained.allows(CREATE, VPORT, Subject(name="", parent=ADAPTER, wwpn="5001438001234567")) is None
     assert explained.allows(CREATE, VPORT, Subject(name="", parent=ADAPTER, wwpn="10000000c9831b9e")) is not None
     assert [word for word, _ in explained.told] == [ALLOWED]
+
+
+@pytest.mark.parametrize("pattern, word", [("**", ALLOWED), ("?*", ALLOWED), ("?" * 16, ALLOWED), ("?" * 15, DEPENDS)])
+def test_a_pattern_that_every_wwpn_fits_is_certain(pattern: str, word: str) -> None:
+    explained = Explained(rules=(Rule(class_=VPORT, actions=(CREATE,), wwpns=(pattern,)),))
+    assert explained.allows(CREATE, VPORT, Subject(name="", parent=ADAPTER, wwpn=STAND_IN)) is None
+    assert [said for said, _ in explained.told] == [word]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from hwcensus_agent.commands.policy import VPORT, Policy, Refusal, Rule, told
 from hwcensus_agent.commands.subject import Subject
@@ -28,7 +29,7 @@ class Explained(Policy):
             self._tell(ALLOWED, action, subject, found)
             return found
         could = list(self._whatever_wwpn(action, class_, subject))
-        certain = next((rule for rule in could if "*" in rule.wwpns), None)
+        certain = next((rule for rule in could if any(map(_is_any, rule.wwpns))), None)
         if certain is not None:
             self._tell(ALLOWED, action, subject, certain)
             return certain
@@ -44,3 +45,8 @@ class Explained(Policy):
         if rule is not None:
             what = f"to {action} {rule.class_} {told(rule.class_, subject)}"
             self.told.append((word, f"{what}, by {rule.where}: {rule.limits(action)}"))
+
+
+def _is_any(pattern: str) -> bool:
+    """Whether every WWPN fits it: `*`, `?*`, sixteen `?`."""
+    return set(pattern) <= set("*?") and fnmatchcase(STAND_IN, pattern)
