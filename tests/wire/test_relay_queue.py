@@ -177,6 +177,7 @@ def test_an_unknown_host_is_answered_with_the_nearest_names(engine: Engine) -> N
     [
         ({"expires_in": timedelta(0)}, "bad-deadline", "at most 604800 s, not for 0 s"),
         ({"expires_in": timedelta(days=8)}, "bad-deadline", "not for 691200 s"),
+        ({"expires_in": timedelta(days=7, seconds=0.25)}, "bad-deadline", "at most 604800 s, not for 604800.25 s"),
         ({"require": "online"}, "bad-require", "bridge"),
         ({"require": "shiny"}, "bad-require", "'shiny'"),
         ({"idempotency_key": ""}, "bad-idempotency-key", "''"),

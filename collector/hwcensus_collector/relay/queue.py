@@ -204,8 +204,8 @@ def _valid_for(settings: CommandSettings, wanted: timedelta | None) -> timedelta
     valid_for = timedelta(seconds=settings.deadline) if wanted is None else wanted
     if not timedelta(0) < valid_for <= longest:
         raise UsageError(
-            f"a command is valid for more than 0 s and at most {longest.total_seconds():g} s,"
-            f" not for {valid_for.total_seconds():g} s",
+            f"a command is valid for more than 0 s and at most {longest.total_seconds():.12g} s,"
+            f" not for {valid_for.total_seconds():.12g} s",
             code="bad-deadline",
         )
     return valid_for
