@@ -1,6 +1,7 @@
 """Virtual ports that are wanted at every boot: what a command notes, what is made again and what is not; on a kernel
 that is files and threads. After a real reboot: tests/lab/test_reboot.py."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,13 +13,14 @@ from hwcensus import codec, document
 from hwcensus.classes.scsihost import Fc, FcState
 from hwcensus.command import Command
 from hwcensus.creatable import vport
-from hwcensus_agent.commands import creation, keeper
+from hwcensus_agent.commands import creation, keeper, means
 from hwcensus_agent.commands.answer import Answer
 from hwcensus_agent.commands.census_port import Target
 from hwcensus_agent.commands.executors.vport import VportExecutor
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.commands.policy import Policy
-from hwcensus_agent.desired import Wish
+from hwcensus_agent.commands.runner import Commands
+from hwcensus_agent.desired import Desired, Wish
 from hwcensus_agent.fc_ports import FcPort
 from tests.reality.npiv_kernel import NpivKernel
 from tests.reality.test_vport_executor import ADAPTER, LIMIT, WWNN, WWPN, Agent, agent, create, destroy, online
@@ -254,6 +256,27 @@ async def test_a_port_that_is_wanted_and_absent_is_destroyed_by_taking_the_wish_
         assert (await ours.answer(destroy(command_id="c3"))).code == "device-changed"
 
 
+@pytest.mark.parametrize("died", ["before the wish was out", "before it was answered"])
+async def test_a_destroy_of_an_absent_port_succeeds_though_the_agent_died_within(
+    kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch, died: str
+) -> None:
+    kernel.adapter("host5", ADAPTER, state="Linkdown")
+    begun = asyncio.Event()
+    async with agent(kernel) as ours:
+        ours.desired.add(WISH)
+        with monkeypatch.context() as dying:
+            dying.setattr(Commands, "_finish", lambda commands, answer: begun.set())
+            if died == "before the wish was out":
+                dying.setattr(Desired, "drop", lambda desired, wwpn: None)
+            ours.send(destroy(name="what-it-was-called"))
+            async with asyncio.timeout(LIMIT):
+                await begun.wait()
+    async with agent(kernel) as ours:
+        gone = await ours.answer("c2")
+        assert (gone.state, gone.text) == ("succeeded", f"it was not there; it is not made again below {ADAPTER}")
+        assert (list(ours.desired), kernel.written) == ([], [])
+
+
 async def test_a_wish_is_not_taken_out_by_a_destroy_whose_turn_comes_after_its_deadline(
     kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,7 +285,7 @@ async def test_a_wish_is_not_taken_out_by_a_destroy_whose_turn_comes_after_its_d
     async with agent(kernel) as ours:
         ours.desired.add(WISH)
         # The runner has looked at its clock before: then a blocking driver held the turn.
-        monkeypatch.setattr(creation, "now", lambda: order.expires)
+        monkeypatch.setattr(means, "now", lambda: order.expires)
         late = await ours.answer(order)
         assert (late.state, late.code, list(ours.desired)) == ("expired", "expired", [WISH])
 

@@ -15,7 +15,6 @@ from hwcensus.instant import now
 from hwcensus_agent.commands.answer import FAILED, SUCCEEDED, Answer
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import Executor, Health, NameTaken
-from hwcensus_agent.commands.guard import require_in_time
 from hwcensus_agent.commands.inbox import Begun, Intent
 from hwcensus_agent.commands.means import Means, going, interrupted, not_seen
 from hwcensus_agent.commands.policy import CREATE, DESTROY, VPORT
@@ -99,6 +98,8 @@ class Creation:
     async def settle(self, begun: Begun) -> Answer:
         command, target, mark = begun.command, begun.intent.target, begun.intent.mark
         executor = self.executors[begun.intent.executor]
+        if _only_unwants(command, begun.intent):
+            return self._not_wanted(command, mark)
         if target is None:
             return await self._settle_create(command, executor, mark)
         return await self._settle_destroy(command, executor, target, mark)
@@ -108,7 +109,7 @@ class Creation:
         if intent.target is not None:
             return (going(intent.target),)
         executor = self.executors.get(intent.executor)
-        return () if executor is None else executor.expected(command, intent.mark)
+        return () if executor is None or _only_unwants(command, intent) else executor.expected(command, intent.mark)
 
     def _creator(self, command: Command) -> Executor:
         assert command.device is not None, "the schema gives every create a device"
@@ -172,13 +173,13 @@ class Creation:
         return not_seen(command, text)
 
     def _unwanted(self, command: Command, wish: Wish) -> Answer:
-        """A port that was wanted, and is not there, is not wanted any more.
+        """A port that was wanted, and is not there, is not wanted any more. Raises Expired."""
+        self.means.begin(command, Intent(executor=VPORT, mark=wish.parent), ())
+        return self._not_wanted(command, wish.parent)
 
-        Raises Expired: who has the turn may block for long.
-        """
-        require_in_time(command, now())
+    def _not_wanted(self, command: Command, parent: str) -> Answer:
         self.wishes.take_out(command)
-        text = f"it was not there; it is not made again below {wish.parent}"
+        text = f"it was not there; it is not made again below {parent}"
         return Answer(command=command.id, state=SUCCEEDED, text=text)
 
     async def _settle_create(self, command: Command, executor: Executor, mark: str) -> Answer:
@@ -202,3 +203,8 @@ class Creation:
             certain = "is still there" if was_destroyed is False else "is there, whether the same is not known"
             return interrupted(command, f"{target.kernel_name} {certain}")
         return self._gone(command, target, await self.means.rest_seen(command, [going(target)]))
+
+
+def _only_unwants(command: Command, intent: Intent) -> bool:
+    """Whether a destroy was begun of which nothing but the wish was there; then the mark is the wish's adapter."""
+    return command.type == DESTROY and intent.target is None
