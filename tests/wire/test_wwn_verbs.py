@@ -198,8 +198,10 @@ def test_a_list_with_a_wrong_line_imports_nothing(engine: Engine, wwn: Verb, tmp
     listed.write_text("3000000000000001\n")
     assert "wrong-naa: line 1" in wwn("import", "--list", str(listed), "--holder", "array vmax01")[2]
     assert "no-file" in wwn("import", "--list", str(tmp_path / "none"), "--holder", "x")[2]
-    for words in (("--list", str(listed)), ("--holder", "x"), ("--list", str(listed), "--holder", "")):
+    for words in (("--list", str(listed)), ("--holder", "x")):
         assert "bad-holder" in wwn("import", *words)[2]
+    for holder in ("", "x" * 65, "x\x1b[2J", "x\udcff"):
+        assert "bad-holder" in wwn("import", "--list", str(listed), "--holder", holder)[2]
     assert wwn("list")[1] == []
     assert actions(engine) == []
 

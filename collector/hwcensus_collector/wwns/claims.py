@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, select
 from hwcensus.errors import Refused, UsageError
 from hwcensus.instant import now
 from hwcensus.wwn import check_new_wwn, read_wwn
+from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.tables import capability, device, wwn
 from hwcensus_collector.wwns.census import wanted_ports, who_shows
@@ -31,15 +32,24 @@ def import_listed(connection: Connection, lines: Iterable[str], holder: str) -> 
     """Holds every WWPN of a list for the one who has them, whom no agent may know: a host without one, an array. Blank
     lines and what follows a `#` say nothing. Gives those that were not held before.
 
-    Raises UsageError (`bad-holder`), InvalidDocument (`bad-wwn`, `zero-wwn`, `wrong-naa`) with the line.
+    Raises InvalidDocument (`bad-wwn`, `zero-wwn`, `wrong-naa`) with the line.
     """
-    if not (0 < len(holder) <= _LONGEST_HOLDER and holder.isprintable()):
-        text = f"a holder has 1 to {_LONGEST_HOLDER} printable characters, not {holder[: _LONGEST_HOLDER + 1]!r}"
-        raise UsageError(text, code="bad-holder")
     fresh = _fresh(connection, list(_listed(lines)))
     for wwpn in fresh:
         _hold(connection, wwpn, holder, None)
     return fresh
+
+
+def holder_of(connection: Connection, said: str) -> str:
+    """The id of a host that is called so, as commands hold names, or whoever else it is. Raises UsageError
+    (`bad-holder`), Ambiguous."""
+    if not (0 < len(said) <= _LONGEST_HOLDER and said.isprintable()):
+        text = f"a holder has 1 to {_LONGEST_HOLDER} printable characters, not {said[: _LONGEST_HOLDER + 1]!r}"
+        raise UsageError(text, code="bad-holder")
+    try:
+        return host_id(connection, said)
+    except Unknown:
+        return said
 
 
 def _listed(lines: Iterable[str]) -> Iterator[str]:

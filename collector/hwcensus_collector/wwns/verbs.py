@@ -11,8 +11,6 @@ from hwcensus.instant import write_instant
 from hwcensus_collector.audit import Action, audit, by_hand
 from hwcensus_collector.database import writing
 from hwcensus_collector.inventory.cursor import MAX_LIMIT, Window
-from hwcensus_collector.inventory.hosts import host_id
-from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.inventory.wwns import Wwn, holder_id, list_pools, list_wwns
 from hwcensus_collector.relay.steps import take_turn
 from hwcensus_collector.settings import CollectorSettings
@@ -80,19 +78,11 @@ def _import(connection: Connection, arguments: argparse.Namespace, _: timedelta)
         taken, detail = claims.import_seen(connection, among), dict[str, str]()
     else:
         lines = arguments.list.decode("utf-8-sig", "replace").splitlines()
-        holder = _holder(connection, arguments.holder)
+        holder = claims.holder_of(connection, arguments.holder)
         taken, detail = claims.import_listed(connection, lines, holder), {"host": holder}
     for wwpn in taken:
         audit(connection, by_hand(Action.WWN_IMPORT, wwpn, detail))
         yield wwpn
-
-
-def _holder(connection: Connection, said: str) -> str:
-    """The id of a host that is called so, as commands hold names, or whoever else it is. Raises Ambiguous."""
-    try:
-        return host_id(connection, said)
-    except Unknown:
-        return said
 
 
 def _release(connection: Connection, arguments: argparse.Namespace, _: timedelta) -> Lines:
