@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         return _run(settings) if arguments.verb == "run" else local.run(arguments, settings)
     except HwcensusError as error:
-        print(f"hwcensus-agent: {error.code}: {error}", file=sys.stderr)
+        print(f"hwcensus-agent: {error.code}: {log.one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         return _reader_has_gone()

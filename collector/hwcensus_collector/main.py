@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         action: Action = arguments.action
         return action(arguments, settings)
     except HwcensusError as error:
-        print(f"hwcensus-collector: {error.code}: {error}", file=sys.stderr)
+        print(f"hwcensus-collector: {error.code}: {log.one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except DBAPIError as error:
         ours = database.failure(error)
@@ -202,7 +202,7 @@ def _db_check(_: argparse.Namespace, settings: CollectorSettings) -> int:
 
     wrong = 0
     for line in check(_open(settings)):
-        print(line)
+        print(log.one_line(line))
         wrong += 1
     print(f"{wrong} found" if wrong else "all is well", file=sys.stderr)
     return 1 if wrong else 0
@@ -265,7 +265,7 @@ def _wwn(verb: str, arguments: argparse.Namespace, settings: CollectorSettings) 
     engine = _open(settings)
     try:
         for line in verbs.run(verb, arguments, settings, engine):
-            print(line)
+            print(log.one_line(line))
     finally:
         engine.dispose()
     return 0

@@ -50,7 +50,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         facts = "".join(f" {key}={_word(value)}" for key, value in extras(record).items())
-        line = f"{_time(record)} {record.levelname} {record.name}: {_one_line(record.getMessage())}"
+        line = f"{_time(record)} {record.levelname} {record.name}: {one_line(record.getMessage())}"
         parts = [line + (" " + facts if facts else "")]
         if record.exc_info:
             parts.append(self.formatException(record.exc_info))
@@ -82,8 +82,9 @@ def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _one_line(text: str) -> str:
-    """Control characters escaped: what a device or a record says must not forge a line of the log."""
+def one_line(text: str) -> str:
+    """Control characters escaped: what a device or a record says must not forge a line of the log, nor steer a
+    terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

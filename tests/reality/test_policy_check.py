@@ -153,6 +153,12 @@ def test_a_command_is_asked_about_with_whom_and_when_it_is_for(tmp_path: Path) -
         assert f": {code}: " in refused.stderr
 
 
+def test_what_a_document_names_steers_no_terminal(tmp_path: Path, policy: Path) -> None:
+    policy.write_text("[[allow]]\nclass = 'bridge'\nactions = ['create']\nnames = ['*']\nports = ['*']\n")
+    done = check(tmp_path, "-", given=OF_LO.replace("net_lo", "net_&#x9b;2J"))
+    assert (done.returncode, r"no interface net_\x9b2J here" in done.stderr) == (4, True), done.stderr
+
+
 @pytest.fixture
 def kernel(tmp_path: Path, policy: Path) -> Iterator[NpivKernel]:
     policy.write_text("[[allow]]\nclass = 'vport'\nactions = ['create', 'destroy']\n")

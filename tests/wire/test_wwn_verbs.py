@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from hwcensus import log
 from hwcensus.errors import Refused
@@ -158,6 +158,14 @@ def test_names_of_a_list_may_be_a_hosts_that_has_an_agent(engine: Engine, wwn: V
     assert wwn("import", "--list", str(listed), "--holder", "db7.example.org")[:2] == (0, [FIRST])
     assert row_of(engine, FIRST) == ("held", "import", HOST)
     assert "  db7.example.org  import" in wwn("list", "--host", "db7.example.org")[1][0]
+
+
+def test_what_a_host_calls_itself_steers_no_terminal(engine: Engine, wwn: Verb) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(tables.host).values(name="db7\x9b2J"))
+    order(engine, vport(FIRST))
+    assert "  db7\\x9b2J  " in wwn("list")[1][0]
+    assert r"did you mean db7\x9b2J?" in wwn("list", "--host", "db7")[2]
 
 
 class Typist(io.BytesIO):
