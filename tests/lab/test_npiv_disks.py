@@ -42,7 +42,7 @@ USES = {
         told="dm-0 (lun)",
     ),
     "LVM": Use(
-        begin="vgcreate -q lab /dev/sda; lvcreate -q --name data --extents 1 lab",
+        begin="vgcreate -qy lab /dev/sda; lvcreate -qy --name data --extents 1 lab",  # whatever was on it before
         end="vgremove -q --force lab",
         holder="block_dm_0",
         facts={"dm__name": "lab-data"},
