@@ -265,7 +265,7 @@ async def test_a_destroy_of_an_absent_port_succeeds_though_the_agent_died_within
     async with agent(kernel) as ours:
         ours.desired.add(WISH)
         with monkeypatch.context() as dying:
-            dying.setattr(Commands, "_finish", lambda commands, answer: begun.set())
+            dying.setattr(Commands, "_finish", lambda *_: begun.set())
             if died == "before the wish was out":
                 dying.setattr(Desired, "drop", lambda desired, wwpn: None)
             ours.send(destroy(name="what-it-was-called"))
