@@ -5,7 +5,7 @@ device. It remembers nothing of any device.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from dbus_next.constants import MessageType
@@ -143,7 +143,7 @@ class HalClient:
             except (NoAnswer, Refused):
                 return udi, None
 
-        return dict(pair for pair in await _bounded([one(udi) for udi in udis]) if pair is not None)
+        return dict(pair for pair in await _bounded(one, udis) if pair is not None)
 
     async def device(self, udi: str) -> Properties:
         """The properties of one device. Raises NoSuchDevice, NoAnswer, Refused, HalGone."""
@@ -214,15 +214,15 @@ def plain(properties: Mapping[str, Variant]) -> Properties:
     return {key: value for key, value in values if isinstance(value, str | int | float | list)}
 
 
-async def _bounded(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order, AT_ONCE under way at a time. What is raised ends all."""
+async def _bounded(ask: Callable[[str], Coroutine[Any, Any, T]], asked: Iterable[str]) -> list[T]:
+    """All answers in order, AT_ONCE under way at a time. What is raised ends all."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def pass_gate(one: Coroutine[Any, Any, T]) -> T:
+    async def pass_gate(one: str) -> T:
         async with gate:
-            return await one
+            return await ask(one)
 
-    tasks = [asyncio.ensure_future(pass_gate(one)) for one in work]
+    tasks = [asyncio.ensure_future(pass_gate(one)) for one in asked]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:
