@@ -17,10 +17,10 @@ from sqlalchemy.exc import DBAPIError
 import hwcensus
 from hwcensus import config, log
 from hwcensus.errors import HwcensusError
+from hwcensus.given import read_given
 from hwcensus.instant import now
 from hwcensus.parser import Parser
 from hwcensus_collector import database
-from hwcensus_collector.given import read_given
 from hwcensus_collector.settings import CollectorSettings
 
 PARTS = ("ingest", "api", "relay")

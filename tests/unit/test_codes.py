@@ -29,6 +29,7 @@ PLACES = (
     "common/hwcensus/creatable",
     "common/hwcensus/document.py",
     "common/hwcensus/errors.py",
+    "common/hwcensus/given.py",
     "common/hwcensus/key_file.py",
     "common/hwcensus/libvirt",
     "common/hwcensus/schema.py",

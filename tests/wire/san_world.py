@@ -17,7 +17,7 @@ from hwcensus_collector.inventory import commands as inventory
 from hwcensus_collector.relay.queue import Request, queue_create, queue_order
 from hwcensus_collector.relay.results import ResultStep, record_results
 from hwcensus_collector.settings import CommandSettings
-from tests.wire.relay_world import HOST, SETTINGS, add_host
+from tests.wire.relay_world import HOST, SETTINGS, add_host, database
 
 OUI = "001a4a"
 SAN = replace(SETTINGS, oui=OUI)
@@ -77,6 +77,15 @@ def add_thing(
     for type_ in types:
         connection.execute(insert(tables.capability).values(device=row, type=type_))
     return row
+
+
+def san_database(url: str) -> Engine:
+    """An inventory with a host, its adapters, and a virtual port on the first."""
+    engine = database(url)
+    with writing(engine) as connection:
+        add_san_host(connection)
+        add_port(connection, "scsi_host5", PORT5)
+    return engine
 
 
 def remove(connection: Connection, wwpn: str) -> None:

@@ -16,8 +16,8 @@ from hwcensus_collector.audit import Action, Deed, audit
 from hwcensus_collector.database import writing
 from hwcensus_collector.relay.lifecycle import State
 from tests.wire.census_world import served
-from tests.wire.relay_world import HOST, bridge, database, queue
-from tests.wire.san_world import FIRST, LAST, PORT5, add_port, add_san_host, order, told, vport
+from tests.wire.relay_world import HOST, bridge, queue
+from tests.wire.san_world import FIRST, LAST, order, san_database, told, vport
 
 ME = f"local:{getpass.getuser()}"
 NAME = "db7.example.org"
@@ -25,10 +25,7 @@ NAME = "db7.example.org"
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = database(database_url)
-    with writing(engine) as connection:
-        add_san_host(connection)
-        add_port(connection, "scsi_host5", PORT5)
+    engine = san_database(database_url)
     yield engine
     engine.dispose()
 

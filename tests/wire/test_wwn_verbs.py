@@ -15,18 +15,18 @@ from hwcensus.errors import Refused
 from hwcensus_collector import main, tables
 from hwcensus_collector.database import writing
 from tests.wire.census_world import served
-from tests.wire.relay_world import HOST, database
+from tests.wire.relay_world import HOST
 from tests.wire.san_world import (
     FIRST,
     LAST,
     PORT5,
     PORT6,
     add_port,
-    add_san_host,
     named,
     order,
     remove,
     row_of,
+    san_database,
     told,
     vport,
 )
@@ -36,10 +36,7 @@ Verb = Callable[..., tuple[int, list[str], str]]
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    engine = database(database_url)
-    with writing(engine) as connection:
-        add_san_host(connection)
-        add_port(connection, "scsi_host5", PORT5)
+    engine = san_database(database_url)
     yield engine
     engine.dispose()
 

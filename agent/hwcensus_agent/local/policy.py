@@ -6,7 +6,6 @@ What a document leaves to the centre is asked for all that it may choose.
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +15,9 @@ from lxml import etree
 from hwcensus import document
 from hwcensus.command import Command, IssuedCommand, read_command
 from hwcensus.creatable import creatable_type, read_creation
-from hwcensus.errors import HwcensusError, NotFound, Refused, UsageError
+from hwcensus.errors import HwcensusError, Refused, UsageError
 from hwcensus.event import Produced
+from hwcensus.given import read_given
 from hwcensus.instant import now, write_instant
 from hwcensus.signature import read_public_keys
 from hwcensus_agent import hostid
@@ -141,7 +141,7 @@ def _commands(
     for action in ACTIONS:
         if (wanted := getattr(arguments, action)) is not None:
             return (_made_up(action, arguments, target=lookup.find(devices, wanted)),), ()
-    raw = _content(arguments.file)
+    raw = read_given(arguments.file)
     if document.parse(raw).tag == "command":
         return (read_command(raw),), ()
     device = read_creation(raw)
@@ -149,15 +149,6 @@ def _commands(
         return (_made_up("create", arguments, device=device),), ()
     port = OpenPort.of(device, devices)
     return tuple(_made_up("create", arguments, device=one) for one in port.documents), port.left
-
-
-def _content(file: str) -> bytes:
-    if file == "-" and sys.stdin is None:
-        raise UsageError("-: stdin is closed; give a file")
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file}: {error.strerror}", code="no-file") from error
 
 
 def _made_up(
