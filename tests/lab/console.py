@@ -85,9 +85,10 @@ class Console:
         return dict(command.told)
 
     def settle(self, census: Mapping[str, Known]) -> None:
-        """Waits until nothing is on its way and the inventory holds this census."""
-        wanted = {name: document.take_apart(document.parse(known.xml)).digest.hex() for name, known in census.items()}
-        wait_until(lambda: self.line.devices() == wanted, "the inventory has what was told", seconds=SECONDS)
+        """Waits until nothing is on its way and the inventory holds this census, states too."""
+        told = {name: document.take_apart(document.parse(known.xml)) for name, known in census.items()}
+        wanted = {name: (one.digest, one.state_hash) for name, one in told.items()}
+        wait_until(lambda: self.line.documents() == wanted, "the inventory has what was told", seconds=SECONDS)
         commands = self.tells("command", "list", "--host", HOST)
         assert [one["id"] for one in commands if one["state"] not in ENDED] == []
 
