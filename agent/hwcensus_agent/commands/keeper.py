@@ -14,10 +14,10 @@ from datetime import timedelta
 from lxml import etree
 
 from hwcensus.command import Command
+from hwcensus.creatable.adapter import ONLINE
 from hwcensus.instant import now
 from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
-from hwcensus_agent.commands.executors.vport import ONLINE
 from hwcensus_agent.desired import Desired, Wish
 from hwcensus_agent.fc_ports import FcPort, fc_hosts, fc_port
 from hwcensus_agent.sysfs import Unreadable

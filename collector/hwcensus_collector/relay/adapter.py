@@ -1,15 +1,13 @@
 """Which Fibre Channel port of a host a virtual port is made on: the one that is named, or the best there is.
 
-By what the inventory knows; the agent looks again when it comes to it. Whoever names an adapter may mean one that is
-offline (the kernel makes the port all the same), unless it shall be online; whoever leaves the choice gets one that is
-online, has room, and is used least.
+By what the inventory knows; the agent looks again when it comes to it. Whoever leaves the choice gets the one that is
+used least of those that hwcensus.creatable.adapter has one choose among.
 """
-
-from dataclasses import dataclass
 
 from lxml import etree
 from sqlalchemy import Connection, func, select
 
+from hwcensus.creatable.adapter import VIRTUAL, Adapter, choosable, is_chosen
 from hwcensus.errors import Refused
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.device import Device, device_rows, to_devices
@@ -17,43 +15,6 @@ from hwcensus_collector.inventory.filters import key_forms
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.relay.ready import ReadyHost, present_device
 from hwcensus_collector.wwns.life import IDENTITY, WwnState
-
-#: The fact that a virtual port has and an adapter has not.
-VIRTUAL = "fc.vport.parent_wwpn"
-_ONLINE = "Online"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adapter:
-    """A Fibre Channel port of the host, physical or virtual. `used` counts virtual ports, also those on order."""
-
-    device: Device
-    used: int
-
-    @property
-    def name(self) -> str:
-        return self.device.name
-
-    @property
-    def port_state(self) -> str:
-        return str(self.device.state.get("fc.port", "unknown"))
-
-    def cannot(self) -> tuple[str, str] | None:
-        """Code and text of why no virtual port can be made on it, whatever its link does."""
-        most = self.device.facts.get("fc.vports.max")
-        if VIRTUAL in self.device.facts:
-            return "parent-no-npiv", f"{self.name} is itself a virtual port"
-        if not isinstance(most, int) or most < 1:
-            return "parent-no-npiv", f"{self.name} takes no virtual ports (NPIV)"
-        if self.used >= most:
-            return "parent-full", f"{self.name} has {self.used} virtual ports of {most}"
-        return None
-
-    def offline(self) -> tuple[str, str] | None:
-        """Code and text where its link is not up."""
-        if self.port_state == _ONLINE:
-            return None
-        return "parent-offline", f"{self.name} is not online, its port state is {self.port_state}"
 
 
 def require_virtual(target: Device) -> None:
@@ -84,15 +45,16 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
     if parent is None:
         parent = etree.Element("parent")
         creation.insert(0, parent)
-    if parent.text or parent.get("wwpn") is not None or parent.get("identity") is not None:
-        adapter = _named(connection, host, parent)
-        refusal = adapter.cannot() or (adapter.offline() if online else None)
-        if refusal is not None:
-            raise Refused(refusal[1], code=refusal[0])
+    if is_chosen(parent):
+        ports = choosable(_counted(connection, host, _ports(connection, host)), host.name, parent.get("fabric_wwn"))
+        adapter = min(ports, key=lambda port: (port.used, port.name))
     else:
-        adapter = _chosen(connection, host, parent.get("fabric_wwn"))
+        adapter = _named(connection, host, parent)
+        objection = adapter.cannot() or (adapter.offline() if online else None)
+        if objection is not None:
+            raise Refused(objection.text, code=objection.code)
     parent.attrib.clear()
-    parent.set("identity", adapter.device.identity)
+    parent.set("identity", adapter.identity)
     parent.text = adapter.name
     return adapter
 
@@ -100,12 +62,9 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
 def _named(connection: Connection, host: ReadyHost, parent: etree._Element) -> Adapter:
     name = parent.text or parent.get("identity")
     device = _by_name(connection, host, name) if name else _by_wwpn(connection, host, parent.get("wwpn") or "")
-    shown = {"identity": device.identity, "wwpn": device.facts.get("fc.wwpn"), "wwnn": device.facts.get("fc.wwnn")}
-    for field, is_ in shown.items():
-        if parent.get(field) not in (None, is_):
-            text = f"the parent {device.name} has {field} {is_}, not {parent.get(field)}"
-            raise Refused(text, code="device-changed")
-    return _counted(connection, host, [device])[0]
+    adapter = _counted(connection, host, [device])[0]
+    adapter.check_is(parent)
+    return adapter
 
 
 def _by_name(connection: Connection, host: ReadyHost, name: str) -> Device:
@@ -131,25 +90,6 @@ def _by_wwpn(connection: Connection, host: ReadyHost, wwpn: str) -> Device:
     known = tuple(str(port.facts.get("fc.wwpn")) for port in ports if VIRTUAL not in port.facts)
     there = f"it has {', '.join(known)}" if known else "it has none at all"
     raise Unknown(f"{host.name} has no Fibre Channel port {wwpn}; {there}", code="parent-unknown", nearest=known)
-
-
-def _chosen(connection: Connection, host: ReadyHost, fabric: str | None) -> Adapter:
-    ports = _counted(connection, host, [port for port in _ports(connection, host) if VIRTUAL not in port.facts])
-    why_not = {port.name: port.cannot() or port.offline() or _elsewhere(port, fabric) for port in ports}
-    fit = [port for port in ports if why_not[port.name] is None]
-    if fit:
-        return min(fit, key=lambda port: (port.used, port.name))
-    reasons = "; ".join(reason[1] for reason in why_not.values() if reason is not None)
-    raise Refused(
-        f"no port of {host.name} can take a virtual one: {reasons or 'it has no Fibre Channel port'}", code="no-parent"
-    )
-
-
-def _elsewhere(port: Adapter, fabric: str | None) -> tuple[str, str] | None:
-    there = port.device.state.get("fc.fabric_wwn")
-    if fabric in (None, there):
-        return None
-    return "no-parent", f"{port.name} is in {f'fabric {there}' if there else 'no fabric'}, not in {fabric}"
 
 
 def _ports(connection: Connection, host: ReadyHost) -> list[Device]:
@@ -179,7 +119,9 @@ def _counted(connection: Connection, host: ReadyHost, devices: list[Device]) -> 
     ordered = {row.parent: row.ordered for row in connection.execute(reserved)}
     return [
         Adapter(
-            device=device,
+            name=device.name,
+            identity=device.identity,
+            facts={**device.facts, **device.state},
             used=max(_told(device), seen.count(device.facts.get("fc.wwpn", ""))) + ordered.get(device.identity, 0),
         )
         for device in devices

@@ -12,13 +12,14 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from hwcensus.command import IssuedCommand
 from hwcensus.creatable import CREATABLE, creatable_type, read_creation
+from hwcensus.creatable.adapter import VIRTUAL
 from hwcensus.creatable.vport import names
 from hwcensus.errors import InvalidDocument, Refused, UsageError
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory import commands as inventory
 from hwcensus_collector.inventory.device import Device
-from hwcensus_collector.relay.adapter import VIRTUAL, require_virtual, unmade_port
+from hwcensus_collector.relay.adapter import require_virtual, unmade_port
 from hwcensus_collector.relay.lifecycle import State
 from hwcensus_collector.relay.ready import (
     ReadyHost,

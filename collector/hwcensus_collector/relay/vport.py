@@ -30,7 +30,7 @@ def fill_vport(
     wanted = Wanted(
         command=wishes.command,
         host=host.id,
-        parent=adapter.device.identity,
+        parent=adapter.identity,
         wwpn=given.get("wwpn"),
         wwnn=given.get("wwnn"),
         pool=wishes.pool,

@@ -9,6 +9,7 @@ import os
 
 from hwcensus.command import Command
 from hwcensus.creatable import vport
+from hwcensus.creatable.adapter import ONLINE
 from hwcensus.errors import Refused
 from hwcensus.names import device_name
 from hwcensus_agent import sysfs
@@ -21,8 +22,8 @@ from hwcensus_agent.sysfs import Unreadable
 
 _SUBSYSTEM = "scsi"
 _WWPN = f"{_SUBSYSTEM}/wwpn/"
-#: How scsi_transport_fc.c calls the states of ports that carry traffic.
-ONLINE, ACTIVE = "Online", "Active"
+#: How scsi_transport_fc.c calls the state of a virtual port that carries traffic.
+ACTIVE = "Active"
 
 
 class WwnInUse(NameTaken):
