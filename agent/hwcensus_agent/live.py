@@ -37,7 +37,7 @@ class Live:
         self._spool, self._look, self._source, self._wake = spool, look, source, wake
         self.census = Census(spool.told())
         self.census.on_waiting = self._hurry
-        self.census.on_done = self._look_at_once
+        self.census.on_done = self.look_at_once
         self._quiet = settings.coalesce_ms / 1000
         self._pending = Pending(
             quiet=self._quiet,
@@ -72,8 +72,8 @@ class Live:
         self._pending.quiet = min(HURRY_S, self._quiet) if self.census.waiting else self._quiet
         self._hinted.set()
 
-    def _look_at_once(self, path: str) -> None:
-        """A command did something there: nobody need say so first, nor is what else is said looked at with it."""
+    def look_at_once(self, path: str) -> None:
+        """A command did something at this path: nobody need say so first, nor is what else is said looked at too."""
         self._pending.hurry(path, asyncio.get_running_loop().time())
         self._hinted.set()
 

@@ -18,7 +18,6 @@ from hwcensus_agent.live import Live
 from hwcensus_agent.news import MANIFEST, PRESENT, RESULT
 from hwcensus_agent.publisher import Publisher
 from hwcensus_agent.settings import AgentSettings
-from hwcensus_agent.sources import Action, Hint
 from hwcensus_agent.spool import Spool
 from hwcensus_agent.way import Way
 
@@ -101,11 +100,11 @@ class Orders:
             self._publisher.woken.set()
 
     def _wanted(self, parent: str) -> None:
-        """Has the adapter tell what is wanted on it now."""
+        """Has the adapter tell what is wanted on it now, close behind the result of the command that changed it."""
         self._keeper.woken.set()
         adapter = self._live.census.find(f"scsi/wwpn/{parent}")
         if adapter is not None:
-            self._live.hint(Hint(source="clock", action=Action.RECHECK, syspath=adapter.syspath))
+            self._live.look_at_once(adapter.syspath)
 
     def _resync(self, command: IssuedCommand) -> None:
         logger.info("the collector asks for the census", extra={"want": command.want, "command": command.id})
