@@ -15,6 +15,8 @@ from hwcensus.errors import InvalidDocument
 
 #: Names of drivers that a device can be given to; a few have a blank or a slash, and get none.
 DRIVER = re.compile(r"[A-Za-z0-9_-]{1,60}")
+#: Before the type of an order that only its host is asked about.
+CHECK = "check-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,16 @@ class Command:
     identity: str | None = None
     name: str | None = child(None)
     device: etree._Element | None = child(None)
+
+    @property
+    def meant(self) -> str:
+        """The type of what is to be done, or asked about: `destroy` of `check-destroy` too."""
+        return self.type.removeprefix(CHECK)
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it only asks what the host would answer."""
+        return self.type.startswith(CHECK)
 
 
 @dataclass(frozen=True, kw_only=True)

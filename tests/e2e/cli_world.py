@@ -45,18 +45,17 @@ def colourless(line: str) -> str:
 
 
 def asked(url: str, *words: str, answer: bytes = b"n") -> tuple[int, str]:
-    """The exit code of a command on a terminal of its own after the answer, and all that it said."""
+    """The exit code of a command on a terminal of its own, after the answer if it asks, and all that it said."""
     ours, theirs = pty.openpty()
     env = program_environment(HWCENSUS_URL=url, COLUMNS="200")
     with subprocess.Popen(command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as asking:
         os.close(theirs)
-        written = b""
-        while b"[y/N]" not in written:
-            written += os.read(ours, 1024)
-        os.write(ours, answer + b"\n")
+        written, is_answered = b"", False
         try:
             while part := os.read(ours, 1024):
                 written += part
+                if b"[y/N]" in written and not is_answered:
+                    is_answered = bool(os.write(ours, answer + b"\n"))
         except OSError:  # the terminal is closed: the command has ended
             pass
         code = asking.wait(60)

@@ -36,10 +36,18 @@ def test_a_table_that_no_terminal_of_this_width_can_hold_is_shown_row_by_row(url
 
 
 def test_destroying_asks_a_person_first(url: str, census: World) -> None:
-    """On a terminal it asks, and a no orders nothing."""
+    """On a terminal it asks, and a no orders nothing, but that its host was asked too."""
+    code, written = asked(url, "destroy", "web17", "net_hwc0")
+    assert (code, ordered(census)) == (4, ["check-destroy"])
+    assert "its host did not say within 5 s who uses it" in written
+    assert "destroy net_hwc0 of web17? [y/N]" in written
+
+
+def test_a_host_that_is_not_online_is_not_asked_who_uses_a_device(url: str, census: World) -> None:
+    census.heard({"a1"}, BEGAN)
     code, written = asked(url, "destroy", "web17", "net_hwc0")
     assert (code, ordered(census)) == (4, [])
-    assert "destroy net_hwc0 of web17? [y/N]" in written
+    assert "its host is offline: who uses it is not known" in written
 
 
 def block(filesystem: str, slave: str = "") -> str:
@@ -70,9 +78,9 @@ def test_before_a_driver_lets_go_what_helps_to_decide_is_shown(url: str, census:
     assert "IOMMU group 7, which goes as a whole: pci_0000_00_1f_3 (i801_smbus), pci_0000_00_1f_4 (i80" in written
     assert "reset: flr pm" in written
     assert "net_eth0" in written, "the interface below it"
-    assert (code, ordered(census)) == (0, ["detach"])
+    assert (code, ordered(census)) == (0, ["check-detach", "detach"])
     code, written = asked(url, "reattach", "web17", "pci_0000_00_1f_3")
-    assert (code, ordered(census)) == (4, ["detach"])
+    assert (code, ordered(census)) == (4, ["check-detach", "detach", "check-reattach"])
 
 
 CARD = "pci_0000_05_00_0"

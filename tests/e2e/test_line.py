@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus.client import Client
+from tests.e2e.cli_world import asked
 from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import Line, bridges, can_make_links, ip, wait_until
 from tests.fixtures.process import Process
@@ -48,6 +49,31 @@ def test_a_bridge_made_by_hand_is_seen_and_its_history_told(line: Line) -> None:
     told = line.hwcensus("history", line.host, "net_hwctest1", "-o", "json")
     assert told.returncode == 0, told.stderr
     assert sorted(version["kind"] for version in json.loads(told.stdout)) == ["add", "change", "remove"]
+
+
+@pytest.mark.usefixtures("running")
+def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line) -> None:
+    with bridges("hwctest9", "hwctest9v"):
+        ip("link", "add", "hwctest9", "up", "type", "bridge")
+        wait_until(lambda: "net_hwctest9" in line.devices(), "the bridge is in the inventory")
+        words = ("destroy", line.host, "net_hwctest9")
+        could = line.hwcensus(*words, "--check")
+        assert (could.returncode, steps(could.stderr)[-1]) == (0, "succeeded (nothing on this host is against it)")
+        _, written = asked(line.url, *words)
+        assert "its host sees nobody who uses it, and has nothing against it" in written
+
+        ip("link", "add", "hwctest9v", "type", "veth", "peer", "name", "hwctest9w")
+        ip("link", "set", "hwctest9v", "master", "hwctest9")
+        code, written = asked(line.url, *words, answer=b"y")
+        assert (code, "hwctest9v of a guest or container is a port of hwctest9" in written) == (4, True)
+        assert "[y/N]" not in written
+        code, written = asked(line.url, *words, "--force", answer=b"n")
+        assert (code, "its host is against it: in-use: " in written, "[y/N]" in written) == (4, True, True)
+        assert Path("/sys/class/net/hwctest9").exists()
+        ordered = {one["type"] for one in json.loads(line.hwcensus("command", "list", "-o", "json").stdout)}
+        assert ordered == {"check-destroy"}
+        code, _ = asked(line.url, *words, "--force", "--wait", answer=b"y")
+        assert (code, Path("/sys/class/net/hwctest9").exists()) == (0, False)
 
 
 @pytest.mark.usefixtures("running")

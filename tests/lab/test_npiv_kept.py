@@ -54,6 +54,8 @@ def test_drift_of_a_wanted_port_is_shown_and_ends_with_its_adapter_or_with_a_des
     lab.hears("remove scsi_host3")
     lab.sees(PARENT, fc__vports=0)
     assert listed(lab, console) == {WWPN: (None, True, "absent")}
+    asked = console("vhba", "destroy", "lab", WWPN, "--check")
+    assert (asked.status, listed(lab, console)) == (0, {WWPN: (None, True, "absent")}), asked
     console.orders("vhba", "destroy", "lab", WWPN, "--yes")
     lab.sees(PARENT, fc__wanted=None)
     assert listed(lab, console) == {}

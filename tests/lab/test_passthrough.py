@@ -44,6 +44,7 @@ def test_what_helps_to_decide_is_known_and_shown_before(
     monkeypatch.setattr(target, "require_person", lambda: None)
     asked = console("detach", "lab", card, given="n\n")
     assert f"IOMMU group {group}, which goes as a whole: {card} (e1000e)" in asked.err
+    assert "its host sees nobody who uses it, and has nothing against it" in asked.err
     assert "not-confirmed" in asked.err
 
 

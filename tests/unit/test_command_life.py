@@ -120,6 +120,33 @@ async def test_what_is_in_use_is_taken_away_only_by_force(world: World) -> None:
     assert (await agent.until_answered("c2")).state == "succeeded"
 
 
+async def test_a_check_answers_as_the_order_would_and_nothing_is_done(world: World) -> None:
+    agent = world.agent()
+    world.kernel.holders = ("/dev/sdb is mounted at /data",)
+    for number, (asked, force) in enumerate([(destroy(), None), (detach(), None), (destroy(), True)]):
+        check = replace(asked, id=f"c{number}", type=f"check-{asked.type}", force=force)
+        world.send(agent, check)
+        world.send(agent, check)
+        answer = await agent.until_answered(check.id)
+        expected = ("succeeded", None) if force else ("failed", "in-use")
+        assert (answer.state, answer.code) == expected
+        assert "/data" in (answer.text or "") or force
+    strange = replace(destroy("net/place/virtual/net/old1", "net_old1"), id="c9", type="check-destroy")
+    world.send(agent, strange)
+    assert (await agent.until_answered("c9")).code == "device-changed"
+    world.kernel.holders = ()
+    world.send(agent, replace(destroy(), id="c10", type="check-reattach"))
+    assert (await agent.until_answered("c10")).text == "nothing on this host is against it"
+    assert (world.kernel.bridges, world.kernel.driver) == ({"old0": "7"}, "e1000e")
+    assert agent.census.expected == {}
+
+
+async def test_a_check_that_an_agent_died_over_is_answered_by_the_next(world: World) -> None:
+    world.send(world.agent(), replace(destroy(), type="check-destroy"))
+    assert (await world.agent().until_answered("c1")).state == "succeeded"
+    assert world.kernel.bridges == {"old0": "7"}
+
+
 async def test_a_detached_device_has_the_new_driver_and_a_reattached_one_the_old(world: World) -> None:
     agent = world.agent()
     world.send(agent, detach())

@@ -109,10 +109,10 @@ def order(
         return queue_create(connection, settings, host, document or vport(), actor="alice", **more)  # type: ignore[arg-type]
 
 
-def order_destroy(engine: Engine, wwpn: str, host: str = HOST) -> inventory.Command:
+def order_destroy(engine: Engine, wwpn: str, host: str = HOST, type_: str = "destroy") -> inventory.Command:
     request = Request(actor="alice", door="api", idempotency_key=None, expires_in=None)
     with writing(engine) as connection:
-        return queue_order(connection, SAN, "destroy", host, f"scsi/wwpn/{wwpn}", request=request)
+        return queue_order(connection, SAN, type_, host, f"scsi/wwpn/{wwpn}", request=request)
 
 
 def body(engine: Engine, command_id: str) -> IssuedCommand:

@@ -89,6 +89,10 @@ ERRORS = (
     ("POST", "/v1/hosts/web17/devices/net_eth1/detach", 404, "unknown-device"),
     ("POST", "/v1/hosts/web17/devices/net_hwc0/detach", 409, "not-detachable"),
     ("POST", "/v1/hosts/web17/devices/net_hwc0/reattach?driver=e1000e", 400, "unknown-parameter"),
+    ("POST", "/v1/hosts/web17/devices/net_hwc0/check", 400, "bad-parameter"),
+    ("POST", "/v1/hosts/web17/devices/net_hwc0/check?of=create", 400, "bad-parameter"),
+    ("POST", "/v1/hosts/web17/devices/net_hwc0/check?of=destroy&driver=x", 400, "bad-driver"),
+    ("POST", "/v1/hosts/web17/devices/net_eth1/check?of=destroy", 404, "unknown-device"),
 )
 
 
@@ -272,6 +276,15 @@ def test_a_driver_is_ordered_to_let_go_and_the_hosts_own_to_take_it_again(http: 
         assert answer.status_code == 202
         told = http.get(answer.headers["location"]).json()
         assert (told["type"], told["identity"], told["subject"]) == (type_, "pci/place/pci_0000_00_1f_3", "pci")
+
+
+def test_a_host_is_asked_about_an_order_before_it_is_given(http: httpx.Client) -> None:
+    answer = http.post("/v1/hosts/web17/devices/net%2Fplace%2Fnet_hwc0/check?of=destroy&valid=5")
+    assert answer.status_code == 202
+    told = http.get(answer.headers["location"]).json()
+    assert (told["type"], told["name"], told["subject"]) == ("check-destroy", "net_hwc0", "bridge")
+    (listed,) = http.get("/v1/commands?type=check-destroy").json()["items"]
+    assert listed["id"] == told["id"]
 
 
 def test_a_conflict_is_ended_by_a_person(census: World, http: httpx.Client) -> None:

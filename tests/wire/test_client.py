@@ -91,6 +91,9 @@ def test_orders_about_a_device_say_how(client: Client) -> None:
     assert [pci.detach(driver="pci-stub").type, pci.reattach(force=True).type] == ["detach", "reattach"]
     bridge = client.host("web17").lookup_by_name("net_hwc0")
     assert bridge.destroy(force=True).type == "destroy"
+    assert [bridge.check("destroy").type, pci.check("detach", driver="pci-stub").type] == [
+        "check-destroy", "check-detach",
+    ]  # fmt: skip
 
 
 def test_an_order_says_how_long_it_may_wait(client: Client) -> None:

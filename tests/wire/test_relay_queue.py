@@ -230,6 +230,34 @@ def test_a_device_is_given_to_another_driver_by_name_and_identity(
     assert (sent.driver, sent.force, queued.subject) == (driver, None, "pci")
 
 
+@pytest.mark.parametrize("type_, driver", [("destroy", None), ("detach", "pci-stub"), ("reattach", None)])
+def test_a_host_is_asked_about_an_order_as_it_would_be_given(engine: Engine, type_: str, driver: str | None) -> None:
+    with writing(engine) as connection:
+        add_device(connection, "pci_0000_00_03_0", "pci/place/a", bus="pci", types=("pci",))
+    queued = order(engine, f"check-{type_}", "pci_0000_00_03_0", driver=driver)
+    sent = read_command(body(engine, queued.id))
+    assert (sent.type, sent.meant, sent.is_check) == (f"check-{type_}", type_, True)
+    assert (sent.name, sent.identity, sent.driver) == ("pci_0000_00_03_0", "pci/place/a", driver)
+    assert audited(engine, queued.id) == [("alice", "api", "command.queued")]
+
+
+@pytest.mark.parametrize("type_", ["check-destroy", "check-reattach"])
+def test_only_who_asks_about_a_detach_names_a_driver(engine: Engine, type_: str) -> None:
+    with pytest.raises(UsageError) as error:
+        order(engine, type_, "net_hwc0", driver="pci-stub")
+    assert error.value.code == "bad-driver"
+
+
+def test_where_the_inventory_knows_better_no_host_is_asked(engine: Engine) -> None:
+    with writing(engine) as connection:
+        add_device(connection, "scsi_host5", "scsi/wwpn/210000e08b9318a1", types=("scsihost", "fc"))
+        add_device(connection, "pci_vga", "pci/place/vga", **DEVICES["pci_vga"])
+    for type_, device, code in (("destroy", "scsi_host5", "physical-port"), ("detach", "pci_vga", "boot-vga")):
+        with pytest.raises(Refused) as error:
+            order(engine, f"check-{type_}", device)
+        assert error.value.code == code
+
+
 DEVICES: dict[str, dict[str, Any]] = {
     "net_hwc0": {},
     "usb_1-1:1.0": {"bus": "usb", "types": ("usb_interface",)},

@@ -297,6 +297,13 @@ def test_a_destroy_that_failed_changes_nothing(engine: Engine) -> None:
     assert row_of(engine, WWPN) == ("held", "create", HOST)
 
 
+def test_a_check_of_a_destroy_changes_nothing_however_it_ends(engine: Engine) -> None:
+    made(engine)
+    for state, code in (("succeeded", None), ("failed", "in-use")):
+        told(engine, order_destroy(engine, WWPN, type_="check-destroy").id, state, code=code)
+        assert row_of(engine, WWPN) == ("held", "create", HOST)
+
+
 def test_an_abandoned_name_rests_without_an_end(engine: Engine) -> None:
     abandoned(engine, vport(WWPN))
     assert row_of(engine, WWPN) == ("quarantined", "abandoned", HOST)

@@ -1,7 +1,7 @@
 """Carrying out one command, looking before whether it could be, or after a crash how it ended: which file does it for
 which type."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hwcensus.command import Command
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
@@ -21,6 +21,9 @@ class Work:
 
     async def carry_out(self, command: Command) -> Answer:
         """Raises HwcensusError where the command fails."""
+        if command.is_check:
+            await self.may(command)
+            return Answer(command=command.id, state=SUCCEEDED, text="nothing on this host is against it")
         match command.type:
             case "create":
                 return await self.creation.create(command)
@@ -34,6 +37,7 @@ class Work:
 
     async def may(self, command: Command) -> None:
         """All that is asked before the kernel is touched, no more. Raises HwcensusError as `carry_out` does."""
+        command = replace(command, type=command.meant)
         match command.type:
             case "create":
                 await self.creation.may_create(command)

@@ -1,13 +1,14 @@
-"""POST and DELETE of devices, and giving them to another driver: each queues a command and answers 202 with where to
-follow it; and `host accept`."""
+"""POST and DELETE of devices, giving them to another driver, and asking their host about it: each queues a command and
+answers 202 with where to follow it; and `host accept`."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from hwcensus.command import CHECK
 from hwcensus.errors import InvalidDocument
 from hwcensus.instant import now
 from hwcensus_collector.api.answer import answer
@@ -28,6 +29,7 @@ Valid = Annotated[float | None, Query(description="seconds until the order expir
 Require = Annotated[str | None, Query(description="online: undone where it does not become so")]
 Persistent = Annotated[bool, Query(description="the host makes it again at every boot")]
 Force = Annotated[bool, Query(description="also where it is in use, the way to Kafka may be lost, or a WWPN rests")]
+Driver = Annotated[str | None, Query(description="who gets it; for PCI vfio-pci where none is named")]
 Pool = Annotated[str | None, Query(description="of WWNs, for those that the document does not give")]
 
 
@@ -87,7 +89,7 @@ def detach(
     device: str,
     asked: Asked,
     force: Force = False,
-    driver: Annotated[str | None, Query(description="who gets it; for PCI vfio-pci where none is named")] = None,
+    driver: Driver = None,
 ) -> Response:
     """Orders that the host's driver let go of a PCI or USB device."""
     return _ordered(context, "detach", host, device, asked, force=force, driver=driver)
@@ -114,6 +116,22 @@ def _ordered(
         return _accepted(
             queue.queue_order(connection, settings, type_, host, device, request=asked, force=force, driver=driver)
         )
+
+
+@router.post("/devices/{device:path}/check", response_model=Command, status_code=202)
+def check(
+    *,
+    context: Context,
+    host: str,
+    device: str,
+    of: Annotated[Literal["destroy", "detach", "reattach"], Query(description="what would be done")],
+    asked: Asked,
+    force: Force = False,
+    driver: Driver = None,
+) -> Response:
+    """Asks the host what it would answer to such an order: who uses the device, whether policy allows it. Nothing is
+    done."""
+    return _ordered(context, f"{CHECK}{of}", host, device, asked, force=force, driver=driver)
 
 
 @router.post("/accept", response_model=Host)

@@ -7,14 +7,17 @@ from typing import cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
+from hwcensus.command import CHECK
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
 from hwcensus_collector.inventory.refusal import BadParameter, Unknown, did_you_mean, nearest_names
 from hwcensus_collector.relay.lifecycle import ENDED, State, is_overdue
 
+#: What is done to a device that is there.
+DONE_TO = ("destroy", "detach", "reattach")
 #: What may be ordered; a resync is asked for by the relay, and no row.
-TYPES = ("create", "destroy", "detach", "reattach")
+TYPES = ("create", *DONE_TO, *(f"{CHECK}{type_}" for type_ in DONE_TO))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,8 @@ def queue_order(
     driver: str | None = None,
 ) -> inventory.Command:
     """Queues what is done to a device that is there, by name or identity: `destroy`, `detach` (to `driver`) or
-    `reattach`; a port that its host wants at every boot can be destroyed without being there.
+    `reattach`, or a check of one, which only asks its host; a port that its host wants at every boot can be destroyed
+    without being there.
 
     Raises as `queue_create` does, and what `present_device`, `require_virtual` and `require_detachable` raise.
     """
@@ -126,21 +127,23 @@ def queue_order(
         return repeated
     ready = ready_host(connection, host)
     command = replace(_command(ready, settings, type_, request), force=force or None, driver=driver)
-    unmade = unmade_port(connection, ready, device) if type_ == "destroy" else None
+    if driver is not None and command.meant != "detach":
+        raise UsageError(f"only a detach gives a device to a driver, no {command.meant}", code="bad-driver")
+    unmade = unmade_port(connection, ready, device) if command.meant == "destroy" else None
     if unmade is not None:
         return _queue(connection, replace(command, identity=device, name=unmade), "vport", request, digest)
     target = present_device(connection, ready, device)
-    if type_ == "destroy":
+    if command.meant == "destroy":
         require_virtual(target)
     else:
-        require_detachable(target, driver, force=force or type_ == "reattach")
+        require_detachable(target, driver, force=force or command.meant == "reattach")
     command = replace(command, identity=target.identity, name=target.name)
-    return _queue(connection, command, _subject(target, type_), request, digest)
+    return _queue(connection, command, _subject(target, command.meant), request, digest)
 
 
-def _subject(target: Device, type_: str) -> str | None:
+def _subject(target: Device, meant: str) -> str | None:
     """What the command is about: a creatable class, or the bus of what is given to another driver."""
-    if type_ != "destroy":
+    if meant != "destroy":
         return target.bus
     if VIRTUAL in target.facts:
         return "vport"

@@ -1,6 +1,6 @@
 """What stands below a device on its host, or is made of what does: shown before something is done to it.
 
-Whether any of it is mounted or open, only the host knows; it asks itself before it acts.
+Whether any of it is mounted or open, only the host knows: `check.py` asks it.
 """
 
 from collections.abc import Iterable, Iterator

@@ -30,6 +30,11 @@ def finish(command: Command, arguments: argparse.Namespace) -> int:
         show(command, arguments.output)
         say(f"{command.state}; `hwcensus command watch {command.id}` follows it")
         return 0
+    return follow(command, arguments)
+
+
+def follow(command: Command, arguments: argparse.Namespace) -> int:
+    """Tells its steps and shows it at its end, which gives the exit code."""
     command = command.wait(seen=tell)
     show(command, arguments.output)
     raise_unless_succeeded(command)

@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from hwcensus.cli import below
-from hwcensus.cli.follow import add_order, finish, order_key
+from hwcensus.cli.check import ask_host
+from hwcensus.cli.follow import add_order, finish, follow, order_key
 from hwcensus.cli.output import say
 from hwcensus.cli.parser import add_url, connect
 from hwcensus.cli.visible import visible
@@ -28,6 +30,8 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="also where it is in use, or the host has doubts")
+    parser.add_argument("--check", action="store_true", help="only ask the host what it would answer; nothing is done")
+    parser.set_defaults(driver=None)
     add_yes(parser)
 
 
@@ -58,11 +62,15 @@ def order(
     act: Callable[[], Command],
     facts: Facts = lambda _, __: (),
 ) -> int:
-    """Asks, unless told not to, then orders; `facts` are further lines that help to decide."""
+    """Asks the host and a person, unless told not to, then orders; `facts` are further lines that help to decide."""
+    check = partial(device.check, arguments.verb, driver=arguments.driver)
+    if arguments.check:
+        return follow(check(**asked(arguments)), arguments)
     if not arguments.yes:
         require_person()
         devices = list(host.devices())
         show_device(device, facts(device, devices), below.below(devices, device.name))
+        ask_host(host, check, force=arguments.force)
         confirm(f"{arguments.verb} {device.name} of {device.host_name}?")
     return finish(act(), arguments)
 
@@ -73,7 +81,7 @@ def show_device(device: Device, facts: Iterable[str], found: list[tuple[int, Dev
     for fact in facts:
         say(fact)
     if found:
-        say("below it, in use or not as only the host knows:")
+        say("below it:")
     for line in below.lines(found):
         say(line)
 

@@ -7,7 +7,7 @@ from lxml import etree
 
 from hwcensus.cli import npiv, target
 from hwcensus.cli.create import add_creation, asked
-from hwcensus.cli.follow import add_order, finish, order_key
+from hwcensus.cli.follow import add_order, finish, follow, order_key
 from hwcensus.cli.output import write_rows
 from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.target import add_consent, confirm, order, require_person
@@ -107,7 +107,7 @@ def _destroy(client: Client, arguments: argparse.Namespace) -> int:
         device = npiv.named_port(host, arguments.port) if wwpn is None else npiv.virtual_port(client, host, wwpn)
     except NotFound:
         # The answer to the order that came with this key before is the collector's to give, also when the port is gone.
-        if wwpn is None or not arguments.yes or arguments.idempotency_key is None:
+        if wwpn is None or arguments.check or not arguments.yes or arguments.idempotency_key is None:
             raise
         return finish(host.destroy_port(wwpn, **how), arguments)
     return order(arguments, host, device, lambda: device.destroy(**how))
@@ -115,6 +115,8 @@ def _destroy(client: Client, arguments: argparse.Namespace) -> int:
 
 def _unwant(host: Host, wwpn: str, how: Order, arguments: argparse.Namespace) -> int:
     """Of a port that is wanted at every boot and not there."""
+    if arguments.check:
+        return follow(host.check_port(wwpn, **how), arguments)
     if not arguments.yes:
         require_person()
         confirm(f"{wwpn} is not on {host.name} now; no longer make it at boot?")

@@ -91,8 +91,15 @@ class Device:
         """Orders that the host's own driver take it again. Raises Refused."""
         return self._order("POST", f"{self.path}/reattach", asked)
 
-    def _order(self, method: str, path: str, asked: Order, driver: str | None = None) -> Command:
-        query, key = {**order_query(asked), "driver": driver}, asked.get("idempotency_key")
+    def check(self, of: str, *, driver: str | None = None, **asked: Unpack[Order]) -> Command:
+        """Asks its host whether it would do that (`destroy`, `detach`, `reattach`): the command fails as such an order
+        would, with who uses the device. Nothing is done. Raises Refused."""
+        return self._order("POST", f"{self.path}/check", asked, driver=driver, of=of)
+
+    def _order(
+        self, method: str, path: str, asked: Order, *, driver: str | None = None, of: str | None = None
+    ) -> Command:
+        query, key = {**order_query(asked), "driver": driver, "of": of}, asked.get("idempotency_key")
         return Command.read(self._transport.order(method, path, query, key=key), self._transport)
 
 
