@@ -1,9 +1,10 @@
 """Results as ingest hands them over, on SQLite and PostgreSQL: early, late, twice, and from the wrong host."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from hwcensus.event import Produced
 from hwcensus.instant import now
@@ -107,6 +108,27 @@ def test_what_a_host_obeyed_that_is_no_command_of_it_here_is_audited(engine: Eng
     assert audited(engine, sent)[1:] == [("another", "agent", "command.unknown")]
     assert audited(engine, "0192e8ff") == []
     assert command(engine, sent).state == "dispatched"
+
+
+def test_of_what_a_host_tells_at_length_the_beginning_is_kept(engine: Engine) -> None:
+    """A rogue must not fill the audit, whether he answers for a command, late, or for one that nobody knows."""
+    sent, endless = dispatched(engine), "x" * 1_000_000
+    told = ResultStep(command=sent, host=HOST, state="failed", at=now(), code=endless, text=endless)
+    unknown = replace(told, command=endless, state="accepted")
+    with writing(engine) as connection:
+        record_results(connection, [told, told, unknown, replace(unknown, code="bad-signature")])
+        kept = [
+            row
+            for table in (tables.command, tables.command_event, tables.audit)
+            for row in connection.execute(select(table)).all()
+        ]
+    assert command(engine, sent).text == "x" * 4000 + "…"
+    assert [action for _, _, action in audited(engine, "x" * 64 + "…")] == [
+        "command.unknown",
+        "command.refused",
+        "command.unknown",
+    ]
+    assert max(len(repr(row)) for row in kept) < 10_000
 
 
 def test_a_result_after_abandoned_is_kept_and_changes_nothing(engine: Engine) -> None:

@@ -28,7 +28,7 @@ class Deed:
     action: str
     #: Id or name of what was changed.
     subject: str
-    #: What more there is to say of such an action; texts of hosts are as they sent them.
+    #: What more there is to say of such an action; texts of hosts are as they sent them, cut where they are long.
     detail: dict[str, object]
 
 

@@ -14,15 +14,18 @@ from sqlalchemy import Connection, select
 
 from hwcensus.event import Produced
 from hwcensus_collector import tables
-from hwcensus_collector.audit import Action
+from hwcensus_collector.audit import Action, audit
 from hwcensus_collector.relay.lifecycle import SUSPECT, TOLD, State, after_told
-from hwcensus_collector.relay.steps import Moved, Step, audit_stranger, move, note
+from hwcensus_collector.relay.steps import Moved, Step, move, note
 from hwcensus_collector.wwns.life import follow_late, lock_all
 
 log = logging.getLogger(__name__)
 
 #: What an agent tells of a command whose signature, host and stream were right. A resync has no such results.
 _OBEYED = frozenset({State.ACCEPTED, State.SUCCEEDED})
+#: Characters of an id or a code, and of a text, that are kept: ours are shorter. A rogue's would fill the audit, which
+#: is kept for ever, and an index takes no text of any length.
+_LONGEST_WORD, _LONGEST_TEXT = 64, 4000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +40,28 @@ class ResultStep:
     text: str | None = None
     produced: tuple[Produced, ...] = ()
 
+    def cut(self) -> "ResultStep":
+        """As it is kept."""
+        return replace(
+            self,
+            command=_cut(self.command, _LONGEST_WORD),
+            code=self.code and _cut(self.code, _LONGEST_WORD),
+            text=self.text and _cut(self.text, _LONGEST_TEXT),
+        )
+
+    def step(self, state: State) -> Step:
+        """The step of that state that it tells of."""
+        return Step(state=state, by=self.host, door="agent", at=self.at, code=self.code, text=self.text)
+
 
 def record_results(connection: Connection, results: Sequence[ResultStep]) -> None:
     """Notes results in their order. Those about a command that is unknown, or another host's, move nothing."""
     if not results:
         return
-    known = _commands(connection, {result.command for result in results})
+    kept = [result.cut() for result in results]
+    known = _commands(connection, {result.command for result in kept})
     lock_all(connection, known, late=[one.id for one in known.values() if one.state is State.ABANDONED])
-    for result in results:
+    for result in kept:
         command = known.get(result.command)
         # A resync is no row; what else is unknown came before this database was made.
         if command is None or command.host != result.host or result.state not in {str(state) for state in TOLD}:
@@ -70,7 +87,7 @@ def _commands(connection: Connection, ids: set[str]) -> dict[str, Moved]:
 def _record(connection: Connection, command: Moved, result: ResultStep) -> Moved:
     """The command as it is after the result."""
     told = State(result.state)
-    step = Step(state=told, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
+    step = result.step(told)
     path = after_told(command.state, told)
     if not path:
         note(connection, command.id, step)
@@ -93,8 +110,9 @@ def _audit_suspect(connection: Connection, result: ResultStep) -> None:
 
 
 def _audit_stranger(connection: Connection, action: Action, state: State, result: ResultStep) -> None:
-    step = Step(state=state, by=result.host, door="agent", at=result.at, code=result.code, text=result.text)
-    audit_stranger(connection, action, result.command, result.host, step)
+    """What a host said of something that claims to be this command, whatever became of the command itself."""
+    detail = {"host": result.host, "state": state, "code": result.code, "text": result.text}
+    audit(connection, result.step(state).deed(action, result.command, detail))
 
 
 def _outcome(command: Moved, result: ResultStep) -> dict[str, object]:
@@ -104,3 +122,7 @@ def _outcome(command: Moved, result: ResultStep) -> dict[str, object]:
         if command.type == "create":
             values |= {"identity": result.produced[0].identity, "name": result.produced[0].name}
     return values
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -16,8 +16,6 @@ from hwcensus_collector.wwns.life import follow
 
 #: Any number, the same in all our programs: whoever queues a command holds it to the end of the transaction.
 _QUEUE_LOCK = 0x68776371
-#: What a forger calls a command is cut here: an index takes no text of any length, and ours are shorter.
-_LONGEST_ID = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +77,6 @@ def audit_move(connection: Connection, command: Moved, step: Step) -> None:
     """Who moved a command from which state."""
     detail = {"host": command.host, "type": command.type, "from": command.state, "code": step.code, "text": step.text}
     audit(connection, step.deed(Action(f"command.{step.state}"), command.id, detail))
-
-
-def audit_stranger(connection: Connection, action: Action, command_id: str, host: str, step: Step) -> None:
-    """What a host said of something that claims to be this command, whatever became of the command itself."""
-    subject = command_id if len(command_id) <= _LONGEST_ID else f"{command_id[:_LONGEST_ID]}…"
-    detail = {"host": host, "state": step.state, "code": step.code, "text": step.text}
-    audit(connection, step.deed(action, subject, detail))
 
 
 def take_turn(connection: Connection) -> None:
