@@ -22,8 +22,8 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "hwcensus.cli", *words]
 
 
-def on_terminal(words: list[str], columns: int) -> str:
-    """What a command writes to a terminal of its own."""
+def on_terminal(words: list[str], columns: int, code: int = 0) -> str:
+    """What a command that ends with this exit code writes to a terminal of its own."""
     ours, theirs = pty.openpty()
     env = program_environment(COLUMNS=str(columns), LINES="50", TERM="xterm")
     with subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, env=env) as process:
@@ -34,7 +34,7 @@ def on_terminal(words: list[str], columns: int) -> str:
                 written += part
         except OSError:  # the terminal is closed: the command has ended
             pass
-        assert process.wait(60) == 0, written
+        assert process.wait(60) == code, written
     os.close(ours)
     return written.decode()
 

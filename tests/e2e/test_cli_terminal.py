@@ -165,3 +165,27 @@ def test_with_stdin_closed_nothing_is_read_and_nobody_asked(
     )  # fmt: skip
     assert (done.returncode, why in done.stderr, done.stderr.count("\n")) == (exit_code, True, 1), done.stderr
     assert ordered(census) == []
+
+
+def test_a_host_named_twice_in_a_batch_is_shown_and_ordered_of_once(
+    url: str, census: World, card: str, tmp_path: Path
+) -> None:
+    """By its name and by its id."""
+    document = tmp_path / "functions.xml"
+    document.write_text(FUNCTIONS.format(CARD, 1))
+    code, written = asked(url, "batch", "create", str(document), "--host", card, "--host", "a2", answer=b"y")
+    assert written.count(f"{card} loses its 2 virtual functions") == 1
+    assert f"set the virtual functions of {CARD} of {card} to 1? [y/N]" in written
+    assert (code, ordered(census)) == (0, ["create"])
+
+
+@pytest.mark.parametrize("which", [(), ("--host", "web17", "--status", "online"), ("--host", "web17", "--cap", "")])
+def test_a_batch_for_no_hosts_or_for_those_named_and_others_is_refused_before_anybody_is_asked(
+    url: str, census: World, tmp_path: Path, which: tuple[str, ...]
+) -> None:
+    document = tmp_path / "functions.xml"
+    document.write_text(FUNCTIONS.format(CARD, 0))
+    words = command("batch", "create", str(document), *which, "--url", url)
+    written = on_terminal(words, columns=200, code=2)
+    assert written.startswith("hwcensus: bad-batch: name hosts by --host, or say which by --status or --cap")
+    assert (written.count("\n"), ordered(census)) == (1, [])

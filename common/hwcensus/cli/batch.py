@@ -12,7 +12,7 @@ from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.taken import confirm_taken
 from hwcensus.cli.target import add_yes
 from hwcensus.client import Batch, Client
-from hwcensus.errors import Refused
+from hwcensus.errors import Refused, UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _create(client: Client, arguments: argparse.Namespace) -> None:
+    if bool(arguments.host) == (arguments.status is not None or arguments.cap is not None):
+        raise UsageError("name hosts by --host, or say which by --status or --cap", code="bad-batch")
     xml = read_document(arguments.file)
     if not arguments.yes:
         _confirm(client, xml, arguments)
@@ -75,8 +77,7 @@ def _create(client: Client, arguments: argparse.Namespace) -> None:
 def _confirm(client: Client, xml: str, arguments: argparse.Namespace) -> None:
     """Once for all hosts; those that are named are looked at, and which the others are, the collector finds."""
     which = (f"that {verb} {word}" for verb, word in (("are", arguments.status), ("have", arguments.cap)) if word)
-    where = ", ".join(arguments.host) or f"all hosts {' and '.join(which)}"
-    confirm_taken(xml, map(client.host, arguments.host), where)
+    confirm_taken(xml, map(client.host, arguments.host), f"all hosts {' and '.join(which)}")
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> None:

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(arguments) as client:
         host = client.host(arguments.host)
         if not arguments.yes:
-            confirm_taken(xml, [host], host.name)
+            confirm_taken(xml, [host])
         command = host.create_device(xml, idempotency_key=order_key(arguments), **asked(arguments))
         return finish(command, arguments)
 

@@ -12,14 +12,14 @@ from hwcensus.creatable import creatable_type, read_creation, virt_functions
 from hwcensus.errors import InvalidDocument, NotFound, Refused
 
 
-def confirm_taken(xml: str, hosts: Iterable[Host], where: str) -> None:
-    """Asks where any of these hosts would lose some, where no hosts are named, and always where none are ordered: the
-    inventory may not know of the last. Raises Refused unless the answer is yes."""
+def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "") -> None:
+    """Asks where any of these hosts would lose some, where no hosts are named but `others`, and always where none are
+    ordered: the inventory may not know of the last. Raises Refused unless the answer is yes."""
     ordered = _ordered(xml)
     if ordered is None:
         return
     name, number = ordered
-    named = list(hosts)
+    named = {host.id: host for host in hosts}.values()  # once, as the collector takes them
     losing = [(host, found) for host in named if (found := _function(host, name)) and _count(found) > number]
     if number and named and not losing:
         return
@@ -27,6 +27,7 @@ def confirm_taken(xml: str, hosts: Iterable[Host], where: str) -> None:
     for host, function in losing:
         fact = f"{host.name} loses its {_count(function)} virtual functions"
         show_device(function, [fact], list(_going(function, list(host.devices()))))
+    where = ", ".join(host.name for host in named) or others
     confirm(f"set the virtual functions of {name} of {where} to {number}?")
 
 
