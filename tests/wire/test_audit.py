@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import Engine, Executable, delete, select, update
+from sqlalchemy import Engine, Executable, delete, event, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hwcensus import log
@@ -14,6 +14,8 @@ from hwcensus.instant import now
 from hwcensus_collector import main, tables
 from hwcensus_collector.audit import Action, Deed, audit
 from hwcensus_collector.database import writing
+from hwcensus_collector.inventory.audit import AuditFilter, list_deeds
+from hwcensus_collector.inventory.cursor import Window
 from hwcensus_collector.relay.lifecycle import State
 from tests.wire.census_world import served
 from tests.wire.relay_world import HOST, bridge, queue
@@ -151,6 +153,40 @@ def test_pages_follow_each_other_whatever_is_written_meanwhile(
     assert found == sorted(found, reverse=True)
     first = http.get("/v1/audit", params=query).json()["next"]
     assert http.get("/v1/audit", params={"actor": "relay", "cursor": first}).json()["code"] == "bad-cursor"
+
+
+def test_the_beginning_of_a_time_is_sought_for_the_first_page_alone(engine: Engine) -> None:
+    """All of that time are looked through for it."""
+    for _ in range(5):
+        note(engine, Action.WWN_IMPORT, ago=60)
+    found: list[int] = []
+    sought: list[int] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def seek(_: object, __: object, statement: str, *rest: object) -> None:
+        if "min(" in statement:
+            sought.append(len(found))
+
+    cursor: str | None = None
+    with engine.connect() as connection:
+        for moved_on in range(3):
+            window, since = Window(limit=2, cursor=cursor), now() - timedelta(seconds=3600 - moved_on)
+            page = list_deeds(connection, AuditFilter(), window, since=since)
+            found += [one.id for one in page.items]
+            cursor = page.next
+    assert (len(found), cursor, sought) == (5, None, [0])
+
+
+def test_a_page_of_an_earlier_time_than_that_before_has_what_was_written_earlier(
+    engine: Engine, http: httpx.Client
+) -> None:
+    for ago in (3 * 3600, 60, 60, 60):
+        note(engine, Action.WWN_IMPORT, ago=ago)
+    first = http.get("/v1/audit", params={"limit": "2", "since": "1h"}).json()
+    rest = http.get("/v1/audit", params={"since": "7d", "cursor": first["next"]}).json()
+    ids = [one["id"] for one in (*first["items"], *rest["items"])]
+    assert (len(ids), ids) == (4, sorted(ids, reverse=True))
+    assert http.get("/v1/audit", params={"cursor": first["next"]}).json()["code"] == "bad-cursor"
 
 
 def test_a_time_is_when_it_was_done_and_the_order_that_in_which_it_was_written(

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, false, func, select, u
 
 from hwcensus_collector import tables
 from hwcensus_collector.audit import Action
-from hwcensus_collector.inventory.cursor import Page, Window, page_of, question_mark, read_cursor
+from hwcensus_collector.inventory.cursor import Key, Page, Window, page_of, question_mark, read_cursor, read_cursor_time
 from hwcensus_collector.inventory.refusal import BadParameter, did_you_mean, nearest_names
 
 _audit = tables.audit
@@ -78,21 +78,30 @@ def list_deeds(
 ) -> Page[Deed]:
     """The last written first; `until` itself is left out. Raises BadParameter for a cursor."""
     # The mark leaves the times out: "7d" is another instant at every request.
-    mark = question_mark("audit", wanted)
-    after = read_cursor(window.cursor, mark, (int,))
-    query = select(_audit).where(*wanted.conditions(connection), *_between(connection, since, until))
-    if after is not None:
-        query = query.where(_audit.c.id < after[0])
+    mark = question_mark("audit", wanted, since is None)
+    key = read_cursor(window.cursor, mark, (int,) if since is None else (int, int, str))
+    first = None if since is None else _first(connection, since, key)
+    query = select(_audit).where(*wanted.conditions(connection), *_between(first, since, until))
+    if key is not None:
+        query = query.where(_audit.c.id < key[0])
     rows = connection.execute(_newest(query, wanted.actions, window.limit + 1))
     found = [Deed(**row._mapping) for row in rows]  # the columns and the fields have the same names
-    return page_of(found, window.limit, mark, lambda one: (one.id,))
+    beginning = () if since is None else (first or 0, since.isoformat())
+    return page_of(found, window.limit, mark, lambda one: (one.id, *beginning))
 
 
-def _between(connection: Connection, since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
+def _first(connection: Connection, since: datetime, key: Key | None) -> int | None:
+    """The first row of that time. All that are of it are looked through: so a cursor has it for the next page, whose
+    "7d" begins later."""
+    if key is not None and read_cursor_time(cast(str, key[2])) <= since:
+        return cast(int, key[1])
+    # The sum keeps PostgreSQL from seeking that row from the oldest one on.
+    return connection.execute(select(func.min(_audit.c.id + 0)).where(_audit.c.at >= since)).scalar()
+
+
+def _between(first: int | None, since: datetime | None, until: datetime | None) -> Iterator[ColumnElement[bool]]:
     if since is not None:
-        # Nothing written before the first row of that time is looked at. The sum keeps PostgreSQL from seeking that row
-        # from the oldest one on.
-        first = connection.execute(select(func.min(_audit.c.id + 0)).where(_audit.c.at >= since)).scalar()
+        # Nothing written before the first row of that time is looked at.
         yield false() if first is None else _audit.c.id >= first
         yield _audit.c.at >= since
     if until is not None:
