@@ -11,6 +11,7 @@ import hwcensus
 from hwcensus import config, log
 from hwcensus.errors import HwcensusError
 from hwcensus.parser import Parser
+from hwcensus.streams import escape_unwritable
 from hwcensus_agent import local
 from hwcensus_agent.settings import AgentSettings
 
@@ -21,6 +22,7 @@ SWITCH_S = 0.0005
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, 2 for wrong usage or configuration, 1 for what went wrong otherwise."""
+    escape_unwritable()
     try:
         arguments = _parser().parse_args(argv)
         settings, origins = config.load(AgentSettings, program="agent", argv_values=vars(arguments), environ=os.environ)

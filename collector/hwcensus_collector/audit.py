@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, insert
 
 from hwcensus.instant import now
+from hwcensus.parser import is_text
 from hwcensus_collector import tables
 
 
@@ -56,11 +57,12 @@ def by_hand(action: Action, subject: str, detail: Mapping[str, object]) -> Deed:
 
 
 def person() -> str:
-    """Who is at this command line; `local` where the user id has no name, as in a container."""
+    """Who is at this command line; `local` where the user id has no name, as in a container, or one that is no text."""
     try:
-        return f"local:{getpass.getuser()}"
+        name = getpass.getuser()
     except (OSError, KeyError):
         return "local"
+    return f"local:{name}" if is_text(name) else "local"
 
 
 def audit(connection: Connection, deed: Deed) -> None:

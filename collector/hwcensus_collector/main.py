@@ -19,7 +19,8 @@ from hwcensus import config, log
 from hwcensus.errors import HwcensusError
 from hwcensus.given import read_given
 from hwcensus.instant import now
-from hwcensus.parser import Parser
+from hwcensus.parser import FILE, Parser
+from hwcensus.streams import escape_unwritable
 from hwcensus_collector import database
 from hwcensus_collector.settings import CollectorSettings
 
@@ -30,6 +31,7 @@ Action = Callable[[argparse.Namespace, CollectorSettings], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, 2 wrong usage or configuration, 3 not found, 4 refused, 5 unreachable, 1 anything else."""
+    escape_unwritable()
     try:
         arguments = _parser().parse_args(argv)
         settings, origins = config.load(
@@ -68,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     _verb(key, "switch", partial(_key, "switch"), "let the other key sign, once all agents pin both; again: back")
     _verb(key, "retire", partial(_key, "retire"), "forget the key that does not sign")
     ingest = _verb(verbs, "ingest", _ingest, "fold events without Kafka")
-    ingest.add_argument("--once", metavar="FILE", required=True, help="event documents one after the other; - is stdin")
+    ingest.add_argument(
+        "--once", metavar="FILE", type=FILE, required=True, help="event documents one after the other; - is stdin"
+    )
     host = verbs.add_parser("host", help="one host").add_subparsers(required=True, metavar="VERB")
     accept = _verb(host, "accept", _host_accept, "settle a conflict: the newer claimant is the host")
     retire = _verb(host, "retire", partial(_host_service, "retire"), "take it out of service: nothing is ordered of it")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hwcensus.errors import ConfigError
+from hwcensus.parser import ENCODING, FILE, is_text
 from hwcensus.setting import PREFIX, Setting, section, setting, settings_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no":
 
 def add_flags(parser: argparse.ArgumentParser, kind: type) -> None:
     """Give a parser a flag for every setting, `--config FILE` and `--show-config`; `load` takes `vars(namespace)`."""
-    parser.add_argument("--config", metavar="FILE", help="read settings from this TOML file")
+    parser.add_argument("--config", metavar="FILE", type=FILE, help="read settings from this TOML file")
     parser.add_argument("--show-config", action="store_true", help="print every setting, where it came from, and stop")
     group = parser.add_argument_group("settings")
     for one in settings_of(kind):
@@ -46,7 +47,8 @@ def add_flags(parser: argparse.ArgumentParser, kind: type) -> None:
             group.add_argument(negative, dest=one.dotted, action="store_const", const="no", help=argparse.SUPPRESS)
         else:
             metavar = one.path[-1].upper() + (",…" if one.kind is tuple else "")
-            group.add_argument(one.flag, dest=one.dotted, metavar=metavar, help=text)
+            # `load` looks at it, as at the environment's.
+            group.add_argument(one.flag, dest=one.dotted, metavar=metavar, type=str, help=text)
 
 
 def load(
@@ -157,6 +159,8 @@ def _parsed(one: Setting, text: str, where: str) -> object:
     """A text from the environment or a flag as the setting's type. An empty one unsets what may be unset."""
     if one.optional and not text:
         return None
+    if one.kind is not Path and not is_text(text):
+        raise ConfigError(f"{where}: must be text in {ENCODING}, your locale's encoding", name=one.dotted)
     if one.kind is tuple:
         return _chosen(one, tuple(filter(None, map(str.strip, text.split(",")))), where)
     try:

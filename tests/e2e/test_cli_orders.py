@@ -1,7 +1,9 @@
 """`hwcensus create`, `destroy`, `detach`, `command` and `batch`: what is ordered, and following it to its end."""
 
 import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -56,6 +58,20 @@ def test_a_name_too_long_for_the_kernel_is_refused_before_it_is_sent(hwcensus: R
     assert (done.returncode, done.stdout) == (4, "")
     assert "at most 15" in done.stderr
     assert json.loads(hwcensus("command", "list", "-o", "json").stdout) == []
+
+
+def test_the_name_of_a_document_may_be_any_bytes(hwcensus: Run, census: World, tmp_path: Path) -> None:
+    document = tmp_path / os.fsdecode(b"\xff.xml")
+    missing = hwcensus("create", "web17", str(document))
+    assert (missing.returncode, missing.stderr.count("\n"), "\\udcff.xml: No such file" in missing.stderr) == (
+        2,
+        1,
+        True,
+    )
+    document.write_text(BRIDGE.format("hwc7"))
+    assert hwcensus("create", "web17", str(document)).returncode == 0
+    assert hwcensus("batch", "create", str(document), "--host", "web17").returncode == 0
+    assert ordered(census) == ["create"] * 2
 
 
 def test_what_is_no_pci_or_usb_device_is_not_detached(hwcensus: Run) -> None:

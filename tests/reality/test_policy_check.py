@@ -1,5 +1,6 @@
 """`hwcensus-agent policy check` as a process: it answers as the agent's runner would, and does nothing."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,6 +87,18 @@ def test_what_a_bridge_would_be_made_of_is_asked_too(tmp_path: Path, policy: Pat
     done = check(tmp_path, "--force", "-", given=OF_LO)  # lo may be the way to Kafka
     assert done.returncode == 0, done.stderr
     assert f"to create bridge hwcpolicy0 of lo, by {policy}: allow 1: names hwc*, lo of ports l?\n" in done.stdout
+
+
+def test_the_names_of_files_may_be_any_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    (folder / "bridge.xml").write_text(BRIDGE.format("hwcpolicy0"))
+    (folder / "policy.toml").write_text(POLICY)
+    (folder / "agent.toml").write_text("[census]\n")
+    files = ("--policy", str(folder / "policy.toml"), "--config", str(folder / "agent.toml"))
+    done = check(tmp_path, str(folder / "bridge.xml"), *files)
+    assert done.returncode == 0, done.stderr
+    assert f"allowed  to create bridge hwcpolicy0, by {tmp_path}/\\udcff/policy.toml: allow 1" in done.stdout
 
 
 def test_that_no_key_is_pinned_is_told(tmp_path: Path) -> None:

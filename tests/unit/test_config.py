@@ -157,6 +157,17 @@ def test_a_wrong_flag_is_refused_without_showing_the_value() -> None:
         settle("--limit", "secret")
 
 
+def test_what_is_no_text_is_refused_without_showing_the_value_but_for_a_path() -> None:
+    for given in (("--kafka-password", "hunter\udcff"), ("--kafka-servers", "a,\udcff")):
+        with pytest.raises(ConfigError, match=rf"^{given[0]}: must be text in [a-z0-9-]+, your locale's encoding$"):
+            settle(*given)
+    with pytest.raises(ConfigError, match=r"^HWCENSUS_KAFKA_PASSWORD: must be text"):
+        settle(HWCENSUS_KAFKA_PASSWORD="hunter\udcff")
+    assert settle("--spool", "/s\udcff", HWCENSUS_KAFKA_CA_FILE="/ca\udcff")[0] == Program(
+        spool=Path("/s\udcff"), kafka=Kafka(ca_file=Path("/ca\udcff"))
+    )
+
+
 def test_a_named_file_that_is_missing_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"/nowhere\.toml: cannot be read"):
         load(Program, program="agent", argv_values={"config": "/nowhere.toml"}, environ={})

@@ -107,6 +107,14 @@ def test_a_name_released_by_hand_and_a_host_taken_out_of_service_are_read_with_t
     assert asked(http, subject=wwpn) == [(ME, "wwn.release")]
 
 
+def test_who_has_a_login_that_is_no_text_is_somebody_of_this_machine(
+    engine: Engine, http: httpx.Client, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "\udcff")
+    by_hand(monkeypatch, database_url, "host", "retire", NAME)
+    assert asked(http, subject=HOST) == [("local", "host.retire")]
+
+
 def test_a_pool_and_a_batch_are_read_by_their_names(
     engine: Engine, http: httpx.Client, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,8 @@ def test_failures_are_our_errors_with_code_and_nearest(client: Client) -> None:
         client.host("web17").lookup_by_key("/sys/nothing")
     with pytest.raises(UsageError):
         list(client.devices(cap="brige"))
+    with pytest.raises(UsageError, match="cannot be sent"):
+        list(client.devices(cap="\udcff"))
     with pytest.raises(Refused) as refused:
         client.host("web17").create_device(BRIDGE.format("x" * 16))
     assert refused.value.code == "name-too-long"

@@ -128,7 +128,7 @@ def test_names_that_no_agent_knows_of_are_imported_by_a_list(
     """They are given to nobody until they are released; what is held already stays whose it is."""
     wwn("pool", "add", "prod", FIRST, LAST, "--wwnn", "20000025b5000001")
     order(engine, pool="prod")
-    listed = tmp_path / "vmax01.txt"
+    listed = tmp_path / os.fsdecode(b"vmax\xff.txt")  # a file's name may be any bytes
     listed.write_text("# of the array\n20:00:00:25:B5:AA:00:01  # a1\n\n0x5000000000000001\n20000025b5aa0000\n")
     assert wwn("import", "--list", str(listed), "--holder", "array vmax01")[:2] == (
         0, ["20000025b5aa0001", "5000000000000001"]
@@ -205,7 +205,7 @@ def test_a_list_with_a_wrong_line_imports_nothing(engine: Engine, wwn: Verb, tmp
     assert "no-file" in wwn("import", "--list", str(tmp_path / "none"), "--holder", "x")[2]
     for words in (("--list", str(listed)), ("--holder", "x")):
         assert "bad-holder" in wwn("import", *words)[2]
-    for holder in ("", "x" * 65, "x\x1b[2J", "x\udcff"):
+    for holder in ("", "x" * 65, "x\x1b[2J"):
         assert "bad-holder" in wwn("import", "--list", str(listed), "--holder", holder)[2]
     assert wwn("list")[1] == []
     assert actions(engine) == []

@@ -7,9 +7,9 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Mapping
-from io import TextIOWrapper
 
 from hwcensus.errors import NotFound
+from hwcensus.parser import FILE
 from hwcensus_agent.local import documents, listing, lookup, policy, seen, watch
 from hwcensus_agent.settings import SOURCES, AgentSettings
 
@@ -37,7 +37,7 @@ def _parser(
 ) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=text, description=text)
     parser.set_defaults(show_config=False)
-    parser.add_argument("--config", metavar="FILE", help="read settings from this TOML file")
+    parser.add_argument("--config", metavar="FILE", type=FILE, help="read settings from this TOML file")
     # These set what `census.…` in the configuration sets.
     parser.add_argument(
         "--sysroot", dest="census.sysroot", metavar="DIR", help="a sysfs mounted, or recorded, elsewhere"
@@ -56,9 +56,6 @@ def _parser(
 
 def run(arguments: argparse.Namespace, settings: AgentSettings) -> int:
     """Runs a verb and gives its exit code. Raises HwcensusError, OSError."""
-    for stream in (sys.stdout, sys.stderr):  # what a terminal cannot show must not end the program
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
     return VERBS[arguments.verb](arguments, settings)
 
 

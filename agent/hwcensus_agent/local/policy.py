@@ -19,6 +19,7 @@ from hwcensus.errors import HwcensusError, Refused, UsageError
 from hwcensus.event import Produced
 from hwcensus.given import read_given
 from hwcensus.instant import now, write_instant
+from hwcensus.parser import FILE
 from hwcensus.signature import read_public_keys
 from hwcensus_agent import hostid
 from hwcensus_agent.commands.binding import Binding
@@ -47,12 +48,16 @@ CHOICE = 6
 
 def add_arguments(check: argparse.ArgumentParser) -> None:
     what = check.add_mutually_exclusive_group(required=True)
-    what.add_argument("file", metavar="FILE", nargs="?", help="a creation document, or a command; - is stdin")
+    what.add_argument(
+        "file", metavar="FILE", nargs="?", type=FILE, help="a creation document, or a command; - is stdin"
+    )
     for action in ACTIONS:
         what.add_argument(f"--{action}", metavar="DEVICE", help=f"as if the centre wanted to {action} this device")
     check.add_argument("--driver", metavar="DRIVER", help="with --detach: as if it were to get the device")
     check.add_argument("--force", action="store_true", help="as if the command said so")
-    check.add_argument("--policy", dest="commands.policy", metavar="FILE", help="a policy that is not yet in force")
+    check.add_argument(
+        "--policy", dest="commands.policy", metavar="FILE", type=FILE, help="a policy that is not yet in force"
+    )
 
 
 def check(arguments: argparse.Namespace, settings: AgentSettings) -> int:

@@ -13,6 +13,7 @@ from hwcensus.cli.taken import confirm_taken
 from hwcensus.cli.target import add_yes
 from hwcensus.client import Batch, Client
 from hwcensus.errors import Refused, UsageError
+from hwcensus.parser import FILE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_create(action: argparse.ArgumentParser) -> None:
     add_order(action)
-    action.add_argument("file", metavar="FILE", help="the document of the device; - reads it from stdin")
+    action.add_argument("file", metavar="FILE", type=FILE, help="the document of the device; - reads it from stdin")
     action.add_argument("--host", metavar="HOST", action="append", default=[], help="name or id; once a host")
     action.add_argument("--status", metavar="STATUS", help="instead: all hosts that are online, stale or offline")
     action.add_argument("--cap", metavar="CAP", help="instead: all hosts that have a device with this capability")

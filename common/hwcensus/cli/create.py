@@ -10,13 +10,14 @@ from hwcensus.cli.taken import confirm_taken
 from hwcensus.cli.target import add_yes
 from hwcensus.client.creation import Creation
 from hwcensus.errors import UsageError
+from hwcensus.parser import FILE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_url(parser)
     add_order(parser)
     parser.add_argument("host", metavar="HOST", help="name or id")
-    parser.add_argument("file", metavar="FILE", help="the document of the device; - reads it from stdin")
+    parser.add_argument("file", metavar="FILE", type=FILE, help="the document of the device; - reads it from stdin")
     add_creation(parser)
     add_yes(parser)
 

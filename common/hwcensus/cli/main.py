@@ -12,6 +12,7 @@ from hwcensus.cli.hint import with_hint
 from hwcensus.cli.visible import one_line
 from hwcensus.errors import HwcensusError, UsageError
 from hwcensus.parser import Parser
+from hwcensus.streams import escape_unwritable
 
 #: Every command: its module in this package, and what it does. A new one is a module and a line here.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -44,10 +45,7 @@ class _Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # What a terminal cannot show must not end the program.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    escape_unwritable()
     try:
         code = _run(words)
         sys.stdout.flush()

@@ -43,7 +43,7 @@ actions = ["create", "destroy"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dir", type=Path, default=default_folder(), help="where inventory, spool, keys and logs live")
+    parser.add_argument("--dir", default=str(default_folder()), help="where inventory, spool, keys and logs live")
     parser.add_argument("--listen", default="127.0.0.1:8470", help="address of the HTTP API (loopback only)")
     parser.add_argument("--name", default=socket.gethostname(), help="name of this host in the census")
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    folder = _folder(arguments.dir)
+    folder = _folder(Path(arguments.dir))
     with ExitStack() as parts:
         parts.enter_context(sole(folder))
         require_free(arguments.listen)
