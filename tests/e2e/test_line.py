@@ -68,7 +68,11 @@ def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line) -> None:
         assert (code, "hwctest9v of a guest or container is a port of hwctest9" in written) == (4, True)
         assert "[y/N]" not in written
         code, written = asked(line.url, *words, "--force", answer=b"n")
-        assert (code, "its host is against it: in-use: " in written, "[y/N]" in written) == (4, True, True)
+        assert (code, "its host is against it: check-destroy failed (in-use: " in written, "[y/N]" in written) == (
+            4,
+            True,
+            True,
+        )
         assert Path("/sys/class/net/hwctest9").exists()
         ordered = {one["type"] for one in json.loads(line.hwcensus("command", "list", "-o", "json").stdout)}
         assert ordered == {"check-destroy"}
