@@ -351,6 +351,10 @@ def test_a_port_that_is_wanted_and_absent_may_be_destroyed_and_stays_wanted_unti
     done = asked(tmp_path, kernel, destroy())
     assert done.returncode == 0, done.stderr
     assert f"allowed  to destroy vport {WWPN} under {ADAPTER}" in done.stdout
+    assert "later    the kernel's answer" in done.stdout
+    only_asks = asked(tmp_path, kernel, replace(destroy(), type="check-destroy"))
+    assert (only_asks.returncode, "kernel's answer" in only_asks.stdout) == (0, False), only_asks.stderr
+    assert f"allowed  to destroy vport {WWPN} under {ADAPTER}" in only_asks.stdout
     assert list(Desired(tmp_path / "desired.json", "host-1")) == list(wanted)
     policy.write_text("")
     assert "not-allowed" in asked(tmp_path, kernel, destroy()).stderr

@@ -202,7 +202,8 @@ def _later(command: Command, settings: AgentSettings) -> list[str]:
         lines.append(
             f"stream {command.stream} in this agent's past, and its turn before {write_instant(command.expires)}"
         )
-    lines.append(f"the kernel's answer, and the census seeing it within {PATIENCE_S:g} s")
+    if not command.is_check:
+        lines.append(f"the kernel's answer, and the census seeing it within {PATIENCE_S:g} s")
     return lines
 
 
