@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from hwcensus_collector.api.answer import List, answer, answer_list
 from hwcensus_collector.api.context import Actor, ApiContext, Context, PageWindow
-from hwcensus_collector.inventory.commands import Command, CommandFilter, find_command, list_commands
+from hwcensus_collector.inventory.commands import TYPES, Command, CommandFilter, find_command, list_commands
 from hwcensus_collector.inventory.hosts import host_id
 from hwcensus_collector.relay import ends
 
@@ -33,7 +33,7 @@ def commands(
     window: PageWindow,
     host: Annotated[str | None, Query(description="id or name of a host")] = None,
     state: Annotated[str | None, Query(description="queued, dispatched, …")] = None,
-    type: Annotated[str | None, Query(description="create, destroy, detach or reattach")] = None,
+    type: Annotated[str | None, Query(description=", ".join(TYPES))] = None,
     batch: Annotated[str | None, Query(description="id of the batch they belong to")] = None,
     overdue: Annotated[bool, Query(description="only those past their deadline without a result")] = False,
 ) -> Response:

@@ -101,6 +101,22 @@ def reattach(*, context: Context, host: str, device: str, asked: Asked, force: F
     return _ordered(context, "reattach", host, device, asked, force=force)
 
 
+@router.post("/devices/{device:path}/check", response_model=Command, status_code=202)
+def check(
+    *,
+    context: Context,
+    host: str,
+    device: str,
+    of: Annotated[Literal["destroy", "detach", "reattach"], Query(description="what would be done")],
+    asked: Asked,
+    force: Force = False,
+    driver: Driver = None,
+) -> Response:
+    """Asks the host what it would answer to such an order: who uses the device, whether policy allows it. Nothing is
+    done."""
+    return _ordered(context, f"{CHECK}{of}", host, device, asked, force=force, driver=driver)
+
+
 def _ordered(
     context: ApiContext,
     type_: str,
@@ -116,22 +132,6 @@ def _ordered(
         return _accepted(
             queue.queue_order(connection, settings, type_, host, device, request=asked, force=force, driver=driver)
         )
-
-
-@router.post("/devices/{device:path}/check", response_model=Command, status_code=202)
-def check(
-    *,
-    context: Context,
-    host: str,
-    device: str,
-    of: Annotated[Literal["destroy", "detach", "reattach"], Query(description="what would be done")],
-    asked: Asked,
-    force: Force = False,
-    driver: Driver = None,
-) -> Response:
-    """Asks the host what it would answer to such an order: who uses the device, whether policy allows it. Nothing is
-    done."""
-    return _ordered(context, f"{CHECK}{of}", host, device, asked, force=force, driver=driver)
 
 
 @router.post("/accept", response_model=Host)
