@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from hwcensus.client.command import Command
 from hwcensus.client.members import Members, Told
-from hwcensus.client.order import Order, order_query
+from hwcensus.client.order import Order, give
 from hwcensus.client.transport import Transport
 from hwcensus.client.version import Version
 
@@ -81,26 +81,20 @@ class Device:
 
     def destroy(self, **asked: Unpack[Order]) -> Command:
         """Orders that it be destroyed; `wait()` on the command tells whether it was. Raises Refused."""
-        return self._order("DELETE", self.path, asked)
+        return give(self._transport, "DELETE", self.path, asked)
 
     def detach(self, *, driver: str | None = None, **asked: Unpack[Order]) -> Command:
         """Orders that the host's driver let go of it for `driver` (PCI: vfio-pci if none is named). Raises Refused."""
-        return self._order("POST", f"{self.path}/detach", asked, driver=driver)
+        return give(self._transport, "POST", f"{self.path}/detach", asked, driver=driver)
 
     def reattach(self, **asked: Unpack[Order]) -> Command:
         """Orders that the host's own driver take it again. Raises Refused."""
-        return self._order("POST", f"{self.path}/reattach", asked)
+        return give(self._transport, "POST", f"{self.path}/reattach", asked)
 
     def check(self, of: str, *, driver: str | None = None, **asked: Unpack[Order]) -> Command:
         """Asks its host whether it would do that (`destroy`, `detach`, `reattach`): the command fails as such an order
         would, with who uses the device. Nothing is done. Raises Refused."""
-        return self._order("POST", f"{self.path}/check", asked, driver=driver, of=of)
-
-    def _order(
-        self, method: str, path: str, asked: Order, *, driver: str | None = None, of: str | None = None
-    ) -> Command:
-        query, key = {**order_query(asked), "driver": driver, "of": of}, asked.get("idempotency_key")
-        return Command.read(self._transport.order(method, path, query, key=key), self._transport)
+        return give(self._transport, "POST", f"{self.path}/check", asked, driver=driver, of=of)
 
 
 @dataclass(frozen=True, kw_only=True)

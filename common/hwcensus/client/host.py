@@ -10,7 +10,7 @@ from hwcensus.client.command import Command
 from hwcensus.client.creation import Creation, creation_query
 from hwcensus.client.device import Branch, Device, device_path
 from hwcensus.client.members import Members, Told
-from hwcensus.client.order import Order, order_query
+from hwcensus.client.order import Order, give
 from hwcensus.client.transport import Transport
 from hwcensus.errors import NotFound
 
@@ -98,19 +98,15 @@ class Host:
     def destroy_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.
         Raises Refused, NotFound."""
-        return self._about_port("DELETE", device_path(self.id, f"scsi/wwpn/{wwpn}"), asked)
+        return give(self._transport, "DELETE", device_path(self.id, f"scsi/wwpn/{wwpn}"), asked)
 
     def check_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Asks the host whether it would; see `Device.check`."""
-        return self._about_port("POST", f"{device_path(self.id, f'scsi/wwpn/{wwpn}')}/check", asked, of="destroy")
+        return give(self._transport, "POST", f"{device_path(self.id, f'scsi/wwpn/{wwpn}')}/check", asked, of="destroy")
 
     def accept(self) -> "Host":
         """Says that the agent now heard as this host is the right one, which ends a conflict."""
         return Host.read(self._transport.order("POST", f"{self.path}/accept"), self._transport)
-
-    def _about_port(self, method: str, path: str, asked: Order, of: str | None = None) -> Command:
-        query, key = {**order_query(asked), "of": of}, asked.get("idempotency_key")
-        return Command.read(self._transport.order(method, path, query, key=key), self._transport)
 
     def _count(self, **query: str) -> int:
         return self._transport.get(f"{self.path}/devices/count", query).number("count")

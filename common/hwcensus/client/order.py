@@ -1,8 +1,9 @@
-"""What an order about a device that is there may say beside it."""
+"""An order about a device of a host, and what it may say beside it."""
 
 from typing import TypedDict
 
-from hwcensus.client.transport import Query
+from hwcensus.client.command import Command
+from hwcensus.client.transport import Query, Transport
 
 
 class Order(TypedDict, total=False):
@@ -14,6 +15,7 @@ class Order(TypedDict, total=False):
     idempotency_key: str | None
 
 
-def order_query(asked: Order) -> Query:
-    """As the API takes it, without the key, which goes beside it."""
-    return {"force": "yes" if asked.get("force") else None, "valid": asked.get("valid")}
+def give(transport: Transport, method: str, path: str, asked: Order, **more: str | None) -> Command:
+    """Gives it; `more` goes into the query. Raises HwcensusError as the transport does."""
+    query: Query = {"force": "yes" if asked.get("force") else None, "valid": asked.get("valid"), **more}
+    return Command.read(transport.order(method, path, query, key=asked.get("idempotency_key")), transport)
