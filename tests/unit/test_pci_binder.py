@@ -171,6 +171,17 @@ async def test_who_shares_its_iommu_group_with_a_function_of_the_hosts_stays_unl
     assert (await agent.does(order("detach", FUNCTION))).state == "succeeded"
 
 
+async def test_of_all_that_force_overcomes_who_uses_it_is_told_first(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first function of a shared group, or the card of the way, is detached by force: not over somebody unknown."""
+    monkeypatch.setattr(pci_holders, "holders", lambda *_: ("/dev/sda is mounted at /",))
+    host.function(BEHIND, group=7, driver="i801_smbus")
+    host.way = FakeWay(FUNCTION.syspath)
+    with pytest.raises(InUse, match="/dev/sda is mounted at /"):
+        await host.agent().does(order("detach", FUNCTION))
+
+
 async def test_a_driver_that_would_drive_it_is_no_driver_for_guests(host: Host) -> None:
     with pytest.raises(Refused, match="nvme is not known to hold devices for guests") as refused:
         await host.agent().does(order("detach", FUNCTION, driver="nvme"))

@@ -32,7 +32,8 @@ class Binder(Protocol):
         """
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
-        """Who holds the device, in words: then only `force` moves it."""
+        """Who holds the device, in words: then only `force` moves it. Where nobody does, raises Refused for what else
+        only `force` overcomes: the centre knows most of that, of those who hold it nothing."""
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
         """What the census may see while it is moved: all that is the command's doing. Never raises."""

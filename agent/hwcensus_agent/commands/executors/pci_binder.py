@@ -54,15 +54,17 @@ class PciBinder:
         driver = driver_for(command)
         if held.driver == driver:
             raise Refused(f"{target.name} is detached already: {driver} has it", code="already-detached")
-        if not command.force:
-            for obstacle in obstacles(self._bus, folder, driver):
-                raise obstacle
         return json.dumps(asdict(held))
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
-        virtual = read(self._bus.folder(target), "sriov_numvfs") or "0"
+        folder = self._bus.folder(target)
+        virtual = read(folder, "sriov_numvfs") or "0"
         made = () if virtual == "0" else (f"{virtual} virtual functions of it are there and would go",)
-        return (*function_holders(self._bus.root, target.syspath), *made)
+        held = (*function_holders(self._bus.root, target.syspath), *made)
+        if command.type == DETACH and not held:
+            for obstacle in obstacles(self._bus, folder, driver_for(command)):
+                raise obstacle
+        return held
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
         return _with(target, None), _with(target, driver_for(command) if command.type == DETACH else BOUND)

@@ -19,11 +19,13 @@ class WayKeeper:
 
     def check(self, command: Command, target: Target) -> str:
         mark = self._binder.check(command, target)
-        self._way.require_free(self._way.interfaces(target.syspath), force=command.force)
         return json.dumps([mark, Before.of(self._way, self._way.below(target.syspath)).write()])
 
     def in_use(self, command: Command, target: Target) -> tuple[str, ...]:
-        return self._binder.in_use(command, target)
+        held = self._binder.in_use(command, target)
+        if not held:
+            self._way.require_free(self._way.interfaces(target.syspath), force=False)
+        return held
 
     def expected(self, command: Command, target: Target, mark: str) -> tuple[Expectation, ...]:
         return self._binder.expected(command, target, _read(mark)[0])
