@@ -82,16 +82,16 @@ def test_a_virtual_port_is_destroyed_by_its_wwpn_or_name_after_its_luns_were_sho
     url: str, hwcensus: Run, san: World
 ) -> None:
     code, written = asked(url, "vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:01")
-    assert (code, "scsi_7_0_0_2" in written, ordered(san)) == (4, True, [])
+    assert (code, "scsi_7_0_0_2" in written, ordered(san)) == (4, True, ["check-destroy"])
     done = hwcensus("vhba", "destroy", "db7", "scsi_host7", "--yes", "--force", "--valid", "60", "-o", "json")
     assert valid_for(json.loads(done.stdout)) == 60
-    assert ordered(san) == ["destroy"]
+    assert ordered(san) == ["check-destroy", "destroy"]
     unknown = hwcensus("vhba", "destroy", "db7", "50014380186b2aff", "--yes")
     assert (unknown.returncode, "it has 50014380186b2a01" in unknown.stderr) == (3, True)
     assert "physical-port" in hwcensus("vhba", "destroy", "db7", "scsi_host5", "--yes").stderr
     bridge = hwcensus("vhba", "destroy", "web17", "net_hwc0", "--yes")
     assert (bridge.returncode, "net_hwc0 of web17 is no virtual port but net, bridge" in bridge.stderr) == (3, True)
-    assert ordered(san) == ["destroy"]
+    assert ordered(san) == ["check-destroy", "destroy"]
 
 
 @pytest.mark.parametrize("port", ["50014380186b2a01", "scsi_host7"])
