@@ -61,7 +61,7 @@ def test_virtual_ports_are_listed_with_what_is_behind_them(hwcensus: Run, san: W
     assert hwcensus("vhba", "list", "web17").stderr == "hwcensus: no vhbas\n"
 
 
-def test_what_a_host_wants_and_has_not_is_listed_too(hwcensus: Run, san: World) -> None:
+def test_what_a_host_wants_and_has_not_is_listed_too(url: str, hwcensus: Run, san: World) -> None:
     wanted = "<wanted>50014380186b2a01</wanted><wanted>50014380186b2a05</wanted>"
     state = f'<state port="Online">{wanted}</state>'
     xml = hba().replace("</capability></capability>", f"{state}</capability></capability>")
@@ -71,9 +71,11 @@ def test_what_a_host_wants_and_has_not_is_listed_too(hwcensus: Run, san: World) 
     assert (absent["wwpn"], absent["persistent"], absent["vport"]) == ("50014380186b2a05", True, "absent")
     assert (absent["name"], absent["parent"]) == (None, "scsi_host5")
     assert "persistent" in hwcensus("vhba", "list").stdout
-    unwant = ("vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:05", "--yes")
-    assert hwcensus(*unwant, "--valid", "60").returncode == 0
-    (told,) = json.loads(hwcensus("command", "list", "-o", "json").stdout)
+    unwant = ("vhba", "destroy", "db7", "50:01:43:80:18:6b:2a:05")
+    code, written = asked(url, *unwant)
+    assert (code, ordered(san), "no longer make it at boot? [y/N]" in written) == (4, ["check-destroy"], True)
+    assert hwcensus(*unwant, "--yes", "--valid", "60").returncode == 0
+    told, _ = json.loads(hwcensus("command", "list", "-o", "json").stdout)
     assert valid_for(told) == 60
     assert (told["type"], told["identity"], told["subject"]) == ("destroy", "scsi/wwpn/50014380186b2a05", "vport")
 

@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 from lxml import etree
 
 from hwcensus.cli import npiv, target
+from hwcensus.cli.check import ask_host
 from hwcensus.cli.create import add_creation, asked
 from hwcensus.cli.follow import add_order, finish, follow, order_key
 from hwcensus.cli.output import write_rows
@@ -114,11 +116,13 @@ def _destroy(client: Client, arguments: argparse.Namespace) -> int:
 
 
 def _unwant(host: Host, wwpn: str, how: Order, arguments: argparse.Namespace) -> int:
-    """Of a port that is wanted at every boot and not there."""
+    """Of a port that is wanted at every boot and not there; or is by now, in use or not as its host says."""
+    check = partial(host.check_port, wwpn)
     if arguments.check:
-        return follow(host.check_port(wwpn, **how), arguments)
+        return follow(check(**how), arguments)
     if not arguments.yes:
         require_person()
+        ask_host(host, check, force=arguments.force)
         confirm(f"{wwpn} is not on {host.name} now; no longer make it at boot?")
     return finish(host.destroy_port(wwpn, **how), arguments)
 
