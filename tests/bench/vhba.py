@@ -92,7 +92,7 @@ def _start_agent(guest: Guest, listener: Listener, console: Console) -> None:
     lab.start_agent()
     lab.sees(PARENT, fc__port="Online")
     lab.begin()
-    console.settle(lab.census)
+    console.settle(listener)
 
 
 def _ours(host: Host, listener: Listener) -> float:
@@ -114,5 +114,5 @@ def _loop(guest: Guest, listener: Listener, console: Console) -> float:
     listener.wait(lambda: MADE in listener.census, "the port is told")
     guest(DELETE)
     listener.wait(lambda: MADE not in listener.census, "it is gone")
-    console.settle(listener.census)  # until then the next order of that WWPN is refused
+    console.settle(listener)  # until then the next order of that WWPN is refused
     return took

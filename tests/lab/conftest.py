@@ -23,7 +23,7 @@ from tests.lab.listener import Listener
 from tests.lab.vports import LEFT, SPARE
 
 HERE = Path(__file__).parent
-SECONDS = 300.0  # a boot is in the first test's time
+SECONDS = 600.0  # a boot is in the first test's time
 said: list[str] = []
 
 
@@ -108,10 +108,10 @@ def lab(lab_of_this_run: Lab) -> Iterator[Lab]:
 @pytest.fixture
 def console(lab: Lab, console_of_this_run: Console) -> Iterator[Console]:
     """The operator's side of the lab: what the test ordered has ended, and the inventory holds what was told."""
-    console_of_this_run.settle(lab.census)
+    console_of_this_run.settle(lab.listener)
     yield console_of_this_run
     lab.end()
-    console_of_this_run.settle(lab.census)
+    console_of_this_run.settle(lab.listener)
 
 
 @pytest.fixture

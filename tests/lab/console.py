@@ -22,11 +22,11 @@ from hwcensus.client.command import ENDED
 from tests.fixtures.kafka import Topics
 from tests.fixtures.line import Line, wait_until
 from tests.fixtures.process import Process
-from tests.lab.listener import Known
+from tests.lab.listener import Known, Listener
 
 HOST = "1ab01ab0-0000-4000-8000-000000000001"  # the guest's system UUID
 TOPICS = Topics("events", "commands")
-SECONDS = 60.0
+SECONDS = 120.0
 #: Enough for the embedded broker, and the sign by which an agent knows it: then commands come at once.
 HOLD_BACK_BYTES = 2 << 20
 
@@ -84,13 +84,22 @@ class Console:
         assert (command.state, command.code) == (to, code), command.steps
         return dict(command.told)
 
-    def settle(self, census: Mapping[str, Known]) -> None:
-        """Waits until nothing is on its way and the inventory holds this census, states too."""
-        told = {name: document.take_apart(document.parse(known.xml)) for name, known in census.items()}
-        wanted = {name: (one.digest, one.state_hash) for name, one in told.items()}
-        wait_until(lambda: self.line.documents() == wanted, "the inventory has what was told", seconds=SECONDS)
+    def settle(self, listener: Listener) -> None:
+        """Waits until nothing is on its way and the inventory holds what was told, states too."""
+
+        def holds() -> bool:
+            held = self.line.documents()
+            listener.catch_up()  # a state may change at any time
+            return held == _documents(listener.census)
+
+        wait_until(holds, "the inventory has what was told", seconds=SECONDS)
         commands = self.tells("command", "list", "--host", HOST)
         assert [one["id"] for one in commands if one["state"] not in ENDED] == []
+
+
+def _documents(census: Mapping[str, Known]) -> dict[str, tuple[bytes, bytes]]:
+    told = {name: document.take_apart(document.parse(known.xml)) for name, known in census.items()}
+    return {name: (one.digest, one.state_hash) for name, one in told.items()}
 
 
 def _text(stream: io.TextIOWrapper) -> str:

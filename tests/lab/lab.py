@@ -13,8 +13,8 @@ from types import MappingProxyType
 from tests.lab.guest import Guest
 from tests.lab.listener import Known, Listener, Told
 
-SECONDS = 60.0
-AGENT_SECONDS = 120.0  # Python's imports, emulated
+SECONDS = 120.0
+AGENT_SECONDS = 240.0  # Python's imports, emulated
 SETTINGS = {
     "HWCENSUS_KAFKA_EVENTS_TOPIC": "events",
     "HWCENSUS_KAFKA_COMMANDS_TOPIC": "commands",
@@ -33,7 +33,7 @@ class Lab:
         self, guest: Guest, listener: Listener, bootstrap: str, settings: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """`settings` are the agent's, beside those that all agents of the lab have."""
-        self.guest, self._listener = guest, listener
+        self.guest, self.listener = guest, listener
         self.settings = SETTINGS | {"HWCENSUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap, **settings}
         self._heard = 0
         self.told_s = 0.0  # how long the agent took to tell its census
@@ -52,17 +52,17 @@ class Lab:
 
     def starts(self, agent: Callable[[], object]) -> None:
         """The same of an agent that this starts."""
-        begun, started = len(self._listener.hellos), time.monotonic()
+        begun, started = len(self.listener.hellos), time.monotonic()
         (self.guest.folder / "agent.log").write_text("")
         agent()
 
         def is_told() -> bool:
             assert "it ended: " not in self._log(), "the agent ended"
-            return len(self._listener.hellos) > begun and self._listener.agrees()
+            return len(self.listener.hellos) > begun and self.listener.agrees()
 
         self._wait(is_told, "its census", seconds=AGENT_SECONDS)
-        self._listener.hears_again = False
-        self._heard = len(self._listener.told)
+        self.listener.hears_again = False
+        self._heard = len(self.listener.told)
         self.told_s = time.monotonic() - started
 
     def settle(self) -> set[str]:
@@ -73,7 +73,7 @@ class Lab:
     def begin(self) -> set[str]:
         """What is heard from here on is the test's. Gives the identities there are."""
         self._catch_up()
-        self._heard = len(self._listener.told)
+        self._heard = len(self.listener.told)
         return {known.identity for known in self.census.values()}
 
     def end(self) -> set[str]:
@@ -89,12 +89,12 @@ class Lab:
 
     def agent_was_killed(self) -> None:
         """Until one is started again, what is sent twice counts once."""
-        self._listener.hears_again = True
+        self.listener.hears_again = True
 
     @property
     def census(self) -> dict[str, Known]:
         """Name → device, as told so far."""
-        return self._listener.census
+        return self.listener.census
 
     def hears(self, *expected: str | set[str]) -> list[Told]:
         """Waits for these events, and for the proof that no other comes; gives them. A set comes in any order.
@@ -110,7 +110,7 @@ class Lab:
         self._wait(lambda: len(told()) >= wanted, f"{expected}")
         self._mark()
         news = told()
-        self._heard = len(self._listener.told)
+        self._heard = len(self.listener.told)
         came = _grouped(news, expected)
         assert came == list(expected), f"not {expected}, but\n{came}\n--- the agent's log:\n{self._log()}"
         return news
@@ -122,7 +122,7 @@ class Lab:
         self._wait(lambda: set(others) <= {str(one) for one in self._news()}, f"{others}")
         self._mark()
         news = [one for one in self._news() if one.what != "state" or one.device.name == device]
-        self._heard = len(self._listener.told)
+        self._heard = len(self.listener.told)
         assert sorted(str(one) for one in news if one.device.name != device) == sorted(others)
         return [one for one in news if one.device.name == device]
 
@@ -149,11 +149,11 @@ class Lab:
         return names()[0]
 
     def _news(self) -> list[Told]:
-        return [one for one in self._listener.told[self._heard :] if one.device.name != "net_lo"]
+        return [one for one in self.listener.told[self._heard :] if one.device.name != "net_lo"]
 
     def _catch_up(self) -> None:
-        self._listener.catch_up()
-        self._wait(self._listener.agrees, "a heartbeat after all that was told")
+        self.listener.catch_up()
+        self._wait(self.listener.agrees, "a heartbeat after all that was told")
 
     def _mark(self) -> None:
         """Makes a change of which the agent tells after all that it heard before: what waits for quiet waits no longer
@@ -165,7 +165,7 @@ class Lab:
 
     def _wait(self, met: Callable[[], bool], what: str, *, seconds: float = SECONDS) -> None:
         try:
-            self._listener.wait(met, what, seconds=seconds)
+            self.listener.wait(met, what, seconds=seconds)
         except AssertionError as error:
             heard = "\n".join(map(str, self._news()))
             raise AssertionError(f"{error}\n--- heard:\n{heard}\n--- the agent's log:\n{self._log()}") from None

@@ -15,7 +15,7 @@ from hwcensus.broker import EMBEDDED_PARTITIONS
 from hwcensus.document import Survey
 from hwcensus.event import Add, Change, Event, Heartbeat, Hello, Numbered, Remove, read_event
 
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-SECONDS = 30.0
+SECONDS = 60.0  # pciehp lets five pass before it lets a card go
 
 
 class Refused(AssertionError):

@@ -11,13 +11,12 @@ UNITS = ("scsi_3_0_0_0", "scsi_3_0_0_1", "scsi_generic_sg0", "scsi_generic_sg1",
 def test_a_disk_behind_a_scsi_controller_is_known_by_its_wwid(lab: Lab) -> None:
     lab.guest.qmp.drive("lun", 16 * MIB)
     lab.guest.qmp.plug("scsi-hd", "lun", bus="scsi.0", drive="lun", lun=1, serial="LABLUN", wwn=0x5000C50000000001)
-    target, unit, disk, _generic = lab.hears(
-        "add scsi_target0_0_0", "add scsi_0_0_0_1", "add block_sda", "add scsi_generic_sg0"
-    )
+    target, unit, *_ = lab.hears("add scsi_target0_0_0", "add scsi_0_0_0_1", {"add block_sda", "add scsi_generic_sg0"})
+    disk = lab.census["block_sda"]
     assert unit.device.facts.items() >= {"parent": target.device.name, "scsi.vendor": "QEMU", "scsi.lun": 1}.items()
-    assert disk.device.facts["parent"] == unit.device.name
-    assert disk.device.identity == "block/wwid/naa.5000c50000000001"
-    assert disk.device.facts.items() >= {"storage.serial": "LABLUN", "storage.size": 16 * MIB}.items()
+    assert disk.parent == unit.device.name
+    assert disk.identity == "block/wwid/naa.5000c50000000001"
+    assert disk.facts.items() >= {"storage.serial": "LABLUN", "storage.size": 16 * MIB}.items()
     lab.guest.qmp.unplug("lun", drive="lun")
     lab.hears({"remove scsi_generic_sg0", "remove block_sda"}, "remove scsi_0_0_0_1", "remove scsi_target0_0_0")
 

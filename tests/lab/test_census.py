@@ -18,14 +18,21 @@ def test_the_census_by_events_is_what_a_fresh_look_gives(lab: Lab) -> None:
     assert looked == {known.name: document.take_apart(document.parse(known.xml)).digest for known in told}
 
 
+def printed(lab: Lab, what: str) -> None:
+    """Waits until the watcher, another process than the agent, has seen so too."""
+    lab.guest(f"until grep -q '{what}' /run/watched; do sleep 0.1; done")
+
+
 def test_watch_prints_what_comes_and_goes(lab: Lab) -> None:
     watch = lab.guest.python(*AGENT, "watch", "-o", "ndjson")
     lab.guest(f"{watch} >/run/watched 2>/run/watching & echo $! >/run/watch.pid")
     lab.guest("until grep watching /run/watching; do sleep 0.1; done")
     lab.guest("ip link add hwc0 type bridge")
     lab.hears("add net_hwc0")
+    printed(lab, '"add".*net_hwc0')
     lab.guest("ip link delete hwc0")
     lab.hears("remove net_hwc0")
+    printed(lab, '"remove".*net_hwc0')
     lab.guest("kill $(cat /run/watch.pid); tail --pid=$(cat /run/watch.pid) -f /dev/null")
     lines = [json.loads(line) for line in lab.guest("cat /run/watched").splitlines()]
     told = [(line["type"], line["name"]) for line in lines if line["name"] != "net_lo"]  # which the lab changes itself

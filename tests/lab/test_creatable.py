@@ -64,7 +64,7 @@ def test_a_bond_takes_its_ports_as_they_are_and_what_was_chosen_of_it(
     )  # fmt: skip
     for port in dummies:
         lab.sees(port, net__master="net_hwcbond", net__address="02:00:00:00:00:20")
-    lab.begin()  # in how many events that was told, is a matter of time
+    lab.settle()  # in how many events that was told, is a matter of time
 
     taken = link("hwcbr", "bridge", "", dummies[0])
     assert "hwcd0 is a port of hwcbond already" in console.orders(

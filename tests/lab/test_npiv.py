@@ -132,13 +132,14 @@ def test_after_an_agent_restart_the_inventory_is_the_same_and_the_port_can_be_de
 ) -> None:
     console.orders("create", "lab", "-", "--require", "online", given=vport())
     lab.hears("add scsi_host3")
-    lab.sees("scsi_host3", fc__vport="Active")
+    lab.sees("scsi_host3", fc__vport="Active", fc__port="Online")
+    lab.sees(PARENT, fc__vports=1)
     lab.end()
     before = told(lab)
     lab.stop_agent()
     lab.start_agent()
     assert told(lab) == before
-    console.settle(lab.census)
+    console.settle(lab.listener)
     console.orders("destroy", "lab", identity(), "--yes")
     lab.hears("remove scsi_host3")
 
@@ -148,7 +149,7 @@ def test_a_port_made_behind_our_back_is_shown_as_such_and_destroyed_by_command(l
     (port,) = lab.hears("add scsi_host3")
     assert port.command is None
     lab.end()
-    console.settle(lab.census)
+    console.settle(lab.listener)
     assert console.tells("history", "lab", identity())[-1]["cause"] == "event"
     console.orders("destroy", "lab", "scsi_host3", "--yes")
     lab.hears("remove scsi_host3")

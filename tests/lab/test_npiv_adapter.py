@@ -41,7 +41,7 @@ def test_libvirts_document_is_taken_and_names_its_parent(lab: Lab, console: Cons
 def test_who_names_no_adapter_gets_the_one_that_is_used_least(lab: Lab, console: Console, parent: str) -> None:
     for adapter in (PARENT, OTHER):
         lab.sees(adapter, fc__vports=0)
-    console.settle(lab.census)
+    console.settle(lab.listener)
     came = []
     # The first has one port, the second none; then it is one, and two.
     for number, (busy, idle) in enumerate([(PARENT, OTHER), (OTHER, PARENT)]):

@@ -80,12 +80,12 @@ def test_a_disk_behind_a_port_that_is_mounted_or_open_keeps_it_unless_forced(lab
     assert (asked.status, "nothing on this host is against it" in asked.err) == (0, True), asked
     asked = console("vhba", "destroy", "lab", INITIATOR, "--check")
     assert (asked.status, "in-use: " in asked.err, "/run/lun" in asked.err) == (4, True, True), asked
-    lab.guest("umount /run/lun; (exec -a reader sleep 600 </dev/sda >/dev/null 2>&1 & echo $! >/run/reader)")
-    opened = console.orders("destroy", "lab", "scsi_host3", "--yes", to="failed", code="in-use")
-    assert lab.guest("cat /run/reader").strip() in opened["text"]
+    lab.guest("umount /run/lun")
+    with lab.guest.holding("/dev/sda") as pid:
+        opened = console.orders("destroy", "lab", "scsi_host3", "--yes", to="failed", code="in-use")
+        assert f"/dev/sda is open in sleep (pid {pid})" in opened["text"]
 
-    console.orders("destroy", "lab", "scsi_host3", "--yes", "--force")
-    lab.guest("kill $(cat /run/reader)")
+        console.orders("destroy", "lab", "scsi_host3", "--yes", "--force")
     lab.hears(*WENT)
 
 

@@ -38,6 +38,7 @@ def test_another_port_is_kept_and_shown_as_not_active(lab: Lab, console: Console
     lab.hears("add scsi_host3")
     assert created["text"].startswith("vport Initializing, port ")
     lab.sees("scsi_host3", fc__vport="Initializing")
+    console.settle(lab.listener)
     assert console.tells("show", "lab", "scsi_host3")["state"]["fc.vport"] == "Initializing"
     console.orders("destroy", "lab", identity(), "--yes")
     lab.hears("remove scsi_host3")
@@ -149,7 +150,7 @@ def test_of_127_ports_one_finds_no_room_and_is_shown_so_and_one_that_goes_leaves
         lab.sees(name, fc__vport="Active")
     lab.sees(names[-1], fc__vport="Initializing")
     lab.end()
-    console.settle(lab.census)
+    console.settle(lab.listener)
 
     further = vport(f"2001001b32b0{MANY:04x}", SPARE)
     words = ("create", "lab", "-", "--require", "online", "--valid", "10")

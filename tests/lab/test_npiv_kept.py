@@ -17,7 +17,7 @@ def by_hand(lab: Lab, attribute: str, wwpn: str) -> None:
 def listed(lab: Lab, console: Console) -> dict[str, tuple[object, ...]]:
     """WWPN → name, whether it is kept, and state, as the operator sees it."""
     lab.end()
-    console.settle(lab.census)
+    console.settle(lab.listener)
     return {one["wwpn"]: (one["name"], one["persistent"], one["vport"]) for one in console.tells("vhba", "list", "lab")}
 
 

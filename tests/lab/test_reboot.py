@@ -49,7 +49,7 @@ def test_disks_cards_and_adapters_in_another_order_are_renumbered_and_a_wanted_p
         late: list[str] = []
 
         def order(lab: Lab) -> None:
-            console.settle(lab.census)
+            console.settle(lab.listener)
             console.orders("create", "lab", "-", given=vport(lab.finds(ADAPTER), PASSING))
             words = ("vhba", "create", "lab", "--parent", lab.finds(ADAPTER), "--wwpn", WWPN, "--wwnn", WWNN)
             wanted.append(console.orders(*words, "--persistent")["id"])
