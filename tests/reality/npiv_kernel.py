@@ -51,9 +51,11 @@ class NpivKernel:
         (home / "max_npiv_vports").write_text(f"{room}\n")
         (home / "npiv_vports_inuse").write_text(f"{inuse}\n")
         for name, work in (("vport_create", self._create), ("vport_delete", self._delete)):
-            os.mkfifo(home / name)
-            thread = threading.Thread(target=self._serve, args=(home / name, host, work), daemon=True)
-            self._threads.append((home / name, thread))
+            fifo = self.root.with_name(f"{host} {name}")  # which stays where it is, whatever the attribute leads to
+            os.mkfifo(fifo)
+            (home / name).symlink_to(fifo)
+            thread = threading.Thread(target=self._serve, args=(fifo, name, host, work), daemon=True)
+            self._threads.append((fifo, thread))
             thread.start()
 
     def plain_host(self, host: str) -> None:
@@ -109,27 +111,18 @@ class NpivKernel:
     def refuses_by(self, attribute: str, adapter: str, file: str) -> None:
         """From now on the kernel answers a write as it does for `file`."""
         home = self._class_folder("scsi_host" if self.is_old else "fc_host", f"{PCI}/{adapter}")
-        (home / attribute).rename(home / f"former_{attribute}")
+        (home / attribute).unlink()
         (home / attribute).symlink_to(file)
 
     def close(self) -> None:
         self.goes_on.set()
         for fifo, thread in self._threads:
-            moved = fifo.with_name(f"former_{fifo.name}")
-            (moved if moved.exists() else fifo).write_text(_END)
+            fifo.write_text(_END)
             thread.join(10)
 
-    def _serve(self, fifo: Path, adapter: str, work: Callable[[str, str, str], None]) -> None:
-        path = fifo
-        while True:
-            try:
-                text = path.read_text()
-            except OSError:
-                return
-            path = next(one for one in (fifo.with_name(f"former_{fifo.name}"), fifo) if one.exists())
-            if text == _END:
-                return
-            self.written.append((fifo.name, text))
+    def _serve(self, fifo: Path, attribute: str, adapter: str, work: Callable[[str, str, str], None]) -> None:
+        while (text := fifo.read_text()) != _END:
+            self.written.append((attribute, text))
             self.asked.set()
             self.goes_on.wait(10)
             wwpn, _, wwnn = text.partition(":")

@@ -239,7 +239,8 @@ def test_what_is_watched_is_printed_as_it_comes_changes_and_goes(tmp_path: Path,
     with Inside(tmp_path, udevd=udevd) as inside:
         inside.does("ip link add br0 type bridge", r" add net_br0$")
         inside.does("ip link set br0 mtu 1400", r" change net_br0 state: .*net.mtu")
-        inside.does("ip link add ifb0 type ifb; ip link set ifb0 master br0", r" change net_br0 .*net.port")
+        inside.does("ip link add ifb0 type ifb", r" add net_ifb0$")
+        inside.does("ip link set ifb0 master br0", r" change net_br0 .*net.port", " change net_ifb0 facts: net.master$")
         inside.does("ip link set ifb0 name ifb7", r" change net_ifb7 renumbered: key name net.interface$")
         inside.does("ip link del br0", r" remove net_br0$", r" change net_ifb7 facts: .*net.master")
 
@@ -250,8 +251,11 @@ def test_a_renamed_bridge_has_another_name_at_its_port_too_and_all_is_told_once(
         inside.does("ip link add br0 type bridge; ip link add ifb0 type ifb", r" add net_br0$", " add net_ifb0$")
         inside.does("ip link set ifb0 master br0", r" change net_br0 .*net.port", " change net_ifb0 facts: net.master$")
         before = len(inside.process.lines)
-        inside.does("ip link set br0 name br7", r" change net_br7 renumbered: key name net.interface$")
-        inside.does("ip link set br7 name br8", r" change net_br8 renumbered: key name net.interface$")
+        for was, now in (("br0", "br7"), ("br7", "br8")):
+            inside.does(
+                f"ip link set {was} name {now}", rf" change net_{now} renumbered: key name net.interface$",
+                r" change net_ifb0 facts: net.master$",
+            )  # fmt: skip
         inside.does("ip link add br1 type bridge", r" add net_br1$")
         said = [line.split(" ", 1)[1].strip() for line in inside.process.lines[before:]]
     renamed = "renumbered: key name net.interface"
