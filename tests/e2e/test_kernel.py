@@ -52,7 +52,7 @@ def test_enslaving_which_makes_no_uevent_is_told_by_both_sides(line: Line) -> No
     with line.start_agent_under_udevd() as agent:
         inside(agent, "ip", "link", "add", "hwctest7", "up", "type", "bridge")
         inside(agent, "ip", "link", "add", "hwcifb7", "up", "type", "ifb")
-        wait_until(lambda: "net_hwcifb7" in line.devices(), "both are told", agent)
+        wait_until(lambda: {"net_hwctest7", "net_hwcifb7"} <= set(line.devices()), "both are told", agent)
         inside(agent, "ip", "link", "set", "hwcifb7", "master", "hwctest7")
 
         def both_say_so() -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from hwcensus_agent.look import HostLook
+from hwcensus_agent.settings import CensusSettings
 from tests.fixtures.kafka import free_port
 from tests.fixtures.line import bridges, can_make_links, ip, wait_until
 from tests.fixtures.process import Process, program_environment
@@ -39,6 +41,10 @@ class Up:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def shows_all(self) -> bool:
+        """Whether the inventory has every device of this machine: it is ready with the first."""
+        return {one["name"] for one in self.ask("list")} == {sight.name for sight in HostLook(CensusSettings())().seen}
+
 
 @pytest.fixture
 def up(tmp_path: Path) -> Up:
@@ -55,13 +61,14 @@ def child_of(up: Process, module: str) -> int:
 
 def test_the_census_outlives_a_broker_that_forgets(up: Up) -> None:
     require(can_make_links(), "making network links needs root")
-    with up.running():
+    with up.running() as first:
+        wait_until(up.shows_all, "the census is there", first)
         before = up.ask("changes", "--since", "1d")
         assert {change["kind"] for change in before} == {"add"}
     with bridges("hwcup1"):
         ip("link", "add", "hwcup1", "type", "bridge")
         with up.running() as again:
-            wait_until(lambda: any(d["name"] == "net_hwcup1" for d in up.ask("list")), "the bridge is told", again)
+            wait_until(up.shows_all, "the bridge is told", again)
             after = up.ask("changes", "--since", "1d")
     assert after[: len(before)] == before
     assert [(change["kind"], change["name"]) for change in after[len(before) :]] == [("add", "net_hwcup1")]
