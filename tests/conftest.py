@@ -1,6 +1,6 @@
 """Fixtures for all tests. Each is in a module of `tests/fixtures` by what it brings; this file only lists them."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.kafka import embedded, kafka, kafka_topics, own_kafka
 from tests.fixtures.sql import database_url, postgresql, postgresql_url, sqlite_url
@@ -17,5 +17,5 @@ __all__ = [
 ]
 
 # How long an example takes says how busy the machine is.
-settings.register_profile("hwcensus", deadline=None)
+settings.register_profile("hwcensus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("hwcensus")

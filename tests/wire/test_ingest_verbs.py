@@ -5,6 +5,7 @@ import getpass
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from hwcensus_collector import database, tables, topics
 from hwcensus_collector.inventory.cursor import Window
 from hwcensus_collector.inventory.hosts import list_hosts
 from hwcensus_collector.relay.ready import ready_host
-from tests.fixtures.kafka import Kafka, free_port
+from tests.fixtures.kafka import Kafka
 from tests.fixtures.process import program_environment
 from tests.fixtures.simulated_host import Nic, SimulatedHost
 
@@ -211,7 +212,8 @@ def test_settings_are_shown_with_their_origin() -> None:
 
 
 def test_topics_are_made_once_and_checked(kafka: Kafka) -> None:
-    names = {"KAFKA_EVENTS_TOPIC": f"events-{free_port()}", "KAFKA_COMMANDS_TOPIC": f"commands-{free_port()}"}
+    unique = uuid.uuid4().hex
+    names = {"KAFKA_EVENTS_TOPIC": f"events-{unique}", "KAFKA_COMMANDS_TOPIC": f"commands-{unique}"}
     environment = {"KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap, **names}
     made = collector("topics", "apply", **environment)
     assert made.stdout.decode() == f"made: {', '.join(names.values())}\n", made.stderr
@@ -222,7 +224,8 @@ def test_topics_are_made_once_and_checked(kafka: Kafka) -> None:
 def test_topics_that_a_broker_does_not_know_at_once_are_made_all_the_same(
     kafka: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = (f"events-{free_port()}", f"commands-{free_port()}")
+    unique = uuid.uuid4().hex
+    names = (f"events-{unique}", f"commands-{unique}")
     knows, late = topics._differences, iter([True, False, False])
 
     async def knows_late(admin: AIOKafkaAdminClient, topic: Topic) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -96,7 +96,7 @@ async def records(world: World, partition: int, count: int) -> list[Any]:
         async with asyncio.timeout(LIMIT):
             while len(found) < count:
                 found += (await consumer.getmany(timeout_ms=1000)).get(place, [])
-        return found
+        return found[:count]
 
 
 async def first_orders(world: World, partition: int, count: int) -> list[IssuedCommand]:
@@ -398,11 +398,16 @@ async def test_the_fleet_is_asked_no_faster_than_the_rate(world: World) -> None:
         for n in range(30):
             add_host(connection, f"h{n}", name=f"h{n}", commands_partition=3, resync_wanted="manifest")
     slow = replace(world.settings, relay=replace(world.settings.relay, resync_rate=5.0))
-    async with relaying(replace(world, settings=slow)):
-        await until(lambda: asked(world, "h0").resync_attempts == 1)
-        count = select(tables.host.c.id).where(tables.host.c.resync_attempts > 0)
+
+    def asked_at() -> list[datetime]:
+        at = tables.host.c.resync_sent_at
         with world.engine.begin() as connection:
-            assert len(connection.execute(count).all()) <= 10
+            return sorted(connection.execute(select(at).where(at.is_not(None))).scalars())
+
+    async with relaying(replace(world, settings=slow)):
+        await until(lambda: len(asked_at()) > 10)
+    at = asked_at()
+    assert min(later - earlier for earlier, later in zip(at, at[5:], strict=False)) > timedelta(seconds=0.9)
 
 
 async def test_hosts_in_conflict_are_not_asked(world: World) -> None:
