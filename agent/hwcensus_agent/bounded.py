@@ -123,6 +123,7 @@ class Bounded:
             limit = max(limit / 2, self._limit * LEAST_SHARE)
             turn = _Turn(paths, as_known, describe, outcomes, turn.at, another)
             thread = _start(turn)
+        thread.join()  # which has nothing left to do: from here on there are no threads but those that hang
         if turn.failed is not None:
             raise turn.failed
         return outcomes

@@ -25,6 +25,7 @@ from hwcensus_agent.view import View
 from tests.fixtures import hal_recording
 from tests.unit.recorded_links import LINKS, LinkedHost, RecordedEthtool
 from tests.unit.sysfs_tree import Tree
+from tests.unit.test_bounded import settle
 
 NET = "class/net"
 SLOT = "devices/pci0000:00/0000:00:08.0/0000:02:00.0"
@@ -188,6 +189,7 @@ def test_a_driver_that_does_not_answer_costs_what_only_it_tells(tree: Tree, monk
     interface(tree, "enp2s0", CARD, address=BOND_MAC, operstate="up")
     found = enumerate.Enumerator(str(tree.sys), read_limit=0.25).everything().devices
     answers.set()
+    settle()
     (device,) = (one.device for one in found if one.name == "net_enp2s0")
     survey = document.survey(codec.write_device(device))
     assert (survey.facts["net.address"], survey.state["net.link"]) == (OWN_MAC, "up")

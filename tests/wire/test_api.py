@@ -108,7 +108,7 @@ def census(database_url: str) -> Iterator[World]:
 
 @pytest.fixture
 def http(census: World) -> Iterator[httpx.Client]:
-    with served(census.engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(census.engine) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 

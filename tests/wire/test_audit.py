@@ -34,7 +34,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def http(engine: Engine) -> Iterator[httpx.Client]:
-    with served(engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(engine) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 

@@ -58,7 +58,7 @@ def wwn(engine: Engine, database_url: str, capsys: pytest.CaptureFixture[str], m
 
 @pytest.fixture
 def http(engine: Engine) -> Iterator[httpx.Client]:
-    with served(engine) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with served(engine) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 
