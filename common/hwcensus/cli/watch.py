@@ -28,11 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with connect(arguments) as client:
-        client.health()  # a collector that is not there is an error, not a connection that broke
+        now = client.position()  # a collector that is not there is an error, not a connection that broke
         say("watching; Ctrl-C ends it")
-        changes = client.stream(
-            after=arguments.after, host=arguments.host, cap=arguments.cap, kinds=arguments.kinds, trouble=say
-        )
+        after = now if arguments.after is None else arguments.after
+        changes = client.stream(after=after, host=arguments.host, cap=arguments.cap, kinds=arguments.kinds, trouble=say)
         for change in changes:
             _write(change, arguments.output)
             sys.stdout.flush()

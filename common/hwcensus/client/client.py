@@ -46,6 +46,10 @@ class Client:
         """What /v1/health says."""
         return self._transport.get("/v1/health").told
 
+    def position(self) -> int:
+        """Of the last change in the feed: `stream(after=…)` and `changes(after=…)` go on from there."""
+        return self._transport.get("/v1/health").number("feed")
+
     def hosts(self, status: str | None = None, *, retired: bool = False) -> Iterator[Host]:
         """All hosts by name, or those of one status; with `retired` also those taken out of service."""
         found = self._transport.pages("/v1/hosts", {"status": status, "retired": "yes" if retired else None})
