@@ -96,10 +96,12 @@ class NpivKernel:
 
     def remove(self, adapter: str, host: str) -> None:
         (folder,) = (self.root / PCI / adapter).glob(f"vport-*/{host}")
-        for link in [self.root / "bus/scsi/devices" / host, *self.root.glob(f"class/*/{host}")]:
+        listed = [self.root / "bus/scsi/devices" / host, *self.root.glob(f"class/*/{host}")]
+        # At once: who is reading it finds it gone when he has read, not without some of its attributes.
+        gone = folder.parent.rename(self.root.with_name(f"{host} of {folder.parent.name}"))
+        for link in [*listed, self.root / "class/fc_vports" / folder.parent.name]:
             _take_away(link)
-        _take_away(self.root / "class/fc_vports" / folder.parent.name)
-        shutil.rmtree(folder.parent)
+        shutil.rmtree(gone)
         self._count(adapter, -1)
         self.tell(Action.REMOVE, f"/sys/{folder.relative_to(self.root)}")
 
