@@ -179,7 +179,6 @@ def test_a_collector_whose_database_was_wiped_learns_the_whole_census_again(
             wait_until(line.agrees, "it is there again", collector, agent)
 
 
-@pytest.mark.timeout(240)
 def test_a_topic_that_was_deleted_and_made_anew_is_noticed_and_healed(
     tmp_path: Path, own_kafka: Kafka, sqlite_url: str
 ) -> None:
