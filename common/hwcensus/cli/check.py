@@ -17,7 +17,7 @@ def ask_host(host: Host, check: Callable[[], Command], *, force: bool) -> None:
         say(f"its host is {host.status}: who uses it is not known")
         return
     try:
-        raise_unless_succeeded(check().wait(PATIENCE_S))
+        _raise_objection(check().wait(PATIENCE_S))
     except Unreachable as error:
         if error.code != "overdue":
             raise
@@ -26,8 +26,15 @@ def ask_host(host: Host, check: Callable[[], Command], *, force: bool) -> None:
         if error.code == "schema":
             say("its agent is older than this question: who uses it is not known")
         elif force:
-            say(f"its host is against it: {error}")
+            say(f"against it is, without --force: {error.code}: {error}")
         else:
             raise
     else:
         say("its host sees nobody who uses it, and has nothing against it")
+
+
+def _raise_objection(command: Command) -> None:
+    """As the order would be answered, before it is given."""
+    if command.state == "failed":
+        raise Refused(command.text, code=command.code)
+    raise_unless_succeeded(command)
