@@ -1,14 +1,12 @@
 """What became of commands that an agent had taken or begun when it stopped: found out by the next one."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from hwcensus.command import Command, IssuedCommand
-from hwcensus.instant import now
-from hwcensus_agent.commands import inbox
+from hwcensus_agent.commands import creation, inbox, means, runner
 from hwcensus_agent.commands.census_port import Expectation
 from hwcensus_agent.commands.inbox import Intent
 from hwcensus_agent.sysfs import Unreadable
@@ -76,9 +74,11 @@ async def test_work_that_was_not_done_when_the_agent_died_fails_and_is_not_tried
     assert "old0" in world.kernel.bridges
 
 
-async def test_begun_work_is_finished_even_past_its_deadline(world: World) -> None:
-    soon = replace(create(), expires=now() + timedelta(milliseconds=200))
-    await crash(world, soon)
+async def test_begun_work_is_finished_even_past_its_deadline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = create()
+    await crash(world, command)
+    for module in (runner, creation, means):
+        monkeypatch.setattr(module, "now", lambda: command.expires + timedelta(seconds=1))
     agent = world.agent()
     agent.commands.expect_begun()
     assert (await agent.until_answered("c1")).state == "succeeded"
