@@ -45,11 +45,12 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
     if parent is None:
         parent = etree.Element("parent")
         creation.insert(0, parent)
+    ports = _ports(connection, host)
     if is_chosen(parent):
-        ports = choosable(_counted(connection, host, _ports(connection, host)), host.name, parent.get("fabric_wwn"))
-        adapter = min(ports, key=lambda port: (port.used, port.name))
+        fit = choosable(_counted(connection, host, ports, ports), host.name, parent.get("fabric_wwn"))
+        adapter = min(fit, key=lambda port: (port.used, port.name))
     else:
-        adapter = _named(connection, host, parent)
+        adapter = _named(connection, host, ports, parent)
         objection = adapter.cannot() or (adapter.offline() if online else None)
         if objection is not None:
             raise Refused(objection.text, code=objection.code)
@@ -59,17 +60,17 @@ def fill_adapter(connection: Connection, host: ReadyHost, creation: etree._Eleme
     return adapter
 
 
-def _named(connection: Connection, host: ReadyHost, parent: etree._Element) -> Adapter:
+def _named(connection: Connection, host: ReadyHost, ports: list[Device], parent: etree._Element) -> Adapter:
     name = parent.text or parent.get("identity")
-    device = _by_name(connection, host, name) if name else _by_wwpn(connection, host, parent.get("wwpn") or "")
-    adapter = _counted(connection, host, [device])[0]
+    device = _by_name(connection, host, ports, name) if name else _by_wwpn(host, ports, parent.get("wwpn") or "")
+    adapter = _counted(connection, host, ports, [device])[0]
     adapter.check_is(parent)
     return adapter
 
 
-def _by_name(connection: Connection, host: ReadyHost, name: str) -> Device:
+def _by_name(connection: Connection, host: ReadyHost, ports: list[Device], name: str) -> Device:
     """By name or identity; by key too, as the proposal of 2008 has parents."""
-    keyed = [port for port in _ports(connection, host) if port.key in key_forms(name)] if name[0] == "/" else []
+    keyed = [port for port in ports if port.key in key_forms(name)] if name[0] == "/" else []
     try:
         found = keyed[0] if keyed else present_device(connection, host, name)
     except Unknown as error:
@@ -82,8 +83,7 @@ def _by_name(connection: Connection, host: ReadyHost, name: str) -> Device:
     return found
 
 
-def _by_wwpn(connection: Connection, host: ReadyHost, wwpn: str) -> Device:
-    ports = _ports(connection, host)
+def _by_wwpn(host: ReadyHost, ports: list[Device], wwpn: str) -> Device:
     for port in ports:
         if port.facts.get("fc.wwpn") == wwpn:
             return port
@@ -103,14 +103,14 @@ def _ports(connection: Connection, host: ReadyHost) -> list[Device]:
     return to_devices(connection, connection.execute(query.order_by(device.c.name)).all())
 
 
-def _counted(connection: Connection, host: ReadyHost, devices: list[Device]) -> list[Adapter]:
-    """With how many virtual ports each has: as the kernel last said, or as we see if that is more, and those on order.
+def _counted(connection: Connection, host: ReadyHost, ports: list[Device], devices: list[Device]) -> list[Adapter]:
+    """Some of its ports, with how many virtual ones each has: as the kernel last said, or as we see if that is more,
+    and those on order.
 
     The kernel's own count is looked at every few seconds only; a port that was made is in the inventory before its
     command has succeeded.
     """
     table = tables.wwn
-    ports = _ports(connection, host)
     seen = [port.facts.get(VIRTUAL) for port in ports]
     # One that is there and waits to be online is seen, and still on order: it counts once.
     there = [str(port.facts.get("fc.wwpn")) for port in ports]

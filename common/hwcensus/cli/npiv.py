@@ -7,6 +7,7 @@ from itertools import groupby
 from hwcensus.cli.below import below
 from hwcensus.cli.column import Column
 from hwcensus.client import Client, Device, Host
+from hwcensus.creatable.adapter import VIRTUAL
 from hwcensus.errors import NotFound, Refused
 
 
@@ -63,7 +64,7 @@ def is_absent(client: Client, host: Host, wwpn: str) -> bool:
 
 
 def is_virtual(device: Device) -> bool:
-    return "fc.vport.parent_wwpn" in device.facts
+    return VIRTUAL in device.facts
 
 
 def _of_host(client: Client, host: str, found: list[Device]) -> Iterator[Port]:
