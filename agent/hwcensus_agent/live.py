@@ -52,6 +52,8 @@ class Live:
         self._looking: asyncio.Task[None] | None = None
         #: Called when the outbox overflowed and was dropped: a new stream begins.
         self.on_dropped: Callable[[], None] = lambda: None
+        #: Told of all that is new, also of what is damped.
+        self.on_news: Callable[[list[News]], None] = lambda _: None
 
     def hint(self, hint: Hint) -> None:
         """For sources: something is worth a look."""
@@ -170,7 +172,9 @@ class Live:
             loop.call_later(RETRY_S, self.look_again)
 
     def _note(self, glance: Glance) -> None:
-        self._tell(self._damper.put(self.census.see(glance), asyncio.get_running_loop().time()))
+        news = self.census.see(glance)
+        self.on_news(news)
+        self._tell(self._damper.put(news, asyncio.get_running_loop().time()))
 
     def _tell(self, news: list[News]) -> None:
         if not news:

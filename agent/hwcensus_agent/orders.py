@@ -56,6 +56,7 @@ class Orders:
         )
         self._keeper = Keeper(desired, sysroot, self._commands.make_again)
         desired.on_change = self._wanted
+        live.on_news = self._keeper.hear
 
     def partition(self, count: int | None) -> int | None:
         """This host's partition of the commands topic, which has `count`; None where there is no such topic."""

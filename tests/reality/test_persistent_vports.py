@@ -22,7 +22,8 @@ from hwcensus_agent.commands.policy import Policy
 from hwcensus_agent.commands.runner import Commands
 from hwcensus_agent.desired import Desired, Wish
 from hwcensus_agent.fc_ports import FcPort
-from tests.reality.npiv_kernel import NpivKernel
+from hwcensus_agent.sources import Action, Hint
+from tests.reality.npiv_kernel import PCI, NpivKernel
 from tests.reality.test_vport_executor import ADAPTER, LIMIT, WWNN, WWPN, Agent, agent, create, destroy, online
 
 OTHER = "210000e08b9318a2"
@@ -85,6 +86,12 @@ def shown(ours: Agent) -> tuple[str, ...]:
     assert adapter is not None
     host = codec.read_device(document.parse(adapter.xml)).capabilities[0]
     return next(fc.state.wanted for fc in host.nested if isinstance(fc, Fc) and isinstance(fc.state, FcState))
+
+
+async def seen(ours: Agent, action: Action = Action.CHANGE) -> None:
+    """The census hears of the adapter, and has looked."""
+    ours.live.hint(Hint(source="udev", action=action, syspath=f"/sys/{PCI}/host5"))
+    await ours.live.finish()
 
 
 async def test_a_persistent_port_is_made_again_at_the_next_boot_as_the_doing_of_its_command(kernel: NpivKernel) -> None:
@@ -152,6 +159,31 @@ async def test_who_takes_it_away_by_hand_is_not_fought_with_until_the_adapter_co
         port_state(kernel, "host5", "Online")
         await ours.keeper.round()
         assert len(kernel.vports()) == 1
+
+
+@pytest.mark.parametrize("was", ["Linkdown", "gone"])
+async def test_an_adapter_that_was_offline_only_between_two_looks_comes_online_again(
+    kernel: NpivKernel, was: str
+) -> None:
+    kernel.adapter("host5", ADAPTER)
+    async with agent(kernel) as ours:
+        await ours.answer(PERSISTENT)
+        await ours.keeper.round()
+        kernel.remove("host5", "host0")
+        if was == "gone":
+            await seen(ours, Action.REMOVE)
+            await seen(ours, Action.ADD)
+        else:
+            port_state(kernel, "host5", was)
+            await seen(ours)
+            port_state(kernel, "host5", "Online")
+            await seen(ours)
+        await ours.keeper.round()
+        assert len(kernel.vports()) == 1
+        kernel.remove("host5", "host0")
+        await seen(ours)
+        await ours.keeper.round()
+        assert kernel.vports() == {}  # which was no reason
 
 
 async def test_a_creation_that_fails_wants_nothing(kernel: NpivKernel, monkeypatch: pytest.MonkeyPatch) -> None:

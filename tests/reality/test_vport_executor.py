@@ -104,6 +104,7 @@ class Agent:
             patience=patience,
         )
         self.keeper = Keeper(self.desired, str(kernel.root), self.commands.make_again)
+        self.live.on_news = self.keeper.hear
 
     async def start(self) -> None:
         self.commands.expect_begun()

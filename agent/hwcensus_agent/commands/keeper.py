@@ -6,7 +6,7 @@ for ever. Nothing is made where any port of this host has that WWPN, or one that
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,11 +20,12 @@ from hwcensus.names import device_name
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.desired import Desired, Wish
 from hwcensus_agent.fc_ports import FcPort, fc_hosts, fc_port
+from hwcensus_agent.news import REMOVE, News
 from hwcensus_agent.sysfs import Unreadable
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the adapters, whose states nothing announces.
+#: Seconds between two looks at the adapters, whose states the kernel does not announce.
 LOOK_S = 5.0
 #: Seconds until what was refused is tried again: doubled each time.
 FIRST_RETRY_S, LAST_RETRY_S = 5.0, 600.0
@@ -58,6 +59,8 @@ class Keeper:
         self._desired, self._sysroot, self._make = desired, sysroot, make
         #: Adapters that were online at the last look, by WWPN and the number that they had.
         self._online: set[tuple[str, str]] = set()
+        #: WWPNs of adapters that the census saw gone or not online since.
+        self._went: set[str] = set()
         self._tries: dict[str, _Try] = {}
         #: Why which ports could not be read at the last look, by host.
         self._unread: dict[str, str] = {}
@@ -72,10 +75,23 @@ class Keeper:
                 async with asyncio.timeout(LOOK_S if any(self._desired) else None):
                     await self.woken.wait()
 
+    def hear(self, news: Iterable[News]) -> None:
+        """What the census saw: an adapter that went between two looks, or its link, came anew all the same."""
+        parents = {f"scsi/wwpn/{wish.parent}": wish.parent for wish in self._desired}
+        for one in news:
+            parent = parents.get(one.sight.identity)
+            if parent is None:
+                continue
+            if one.type == REMOVE or one.sight.survey().state.get("fc.port") != ONLINE:
+                self._went.add(parent)
+            self.woken.set()
+
     async def round(self) -> None:
         """One look, and what there is to make."""
         if not any(self._desired):
             return
+        self._online = {place for place in self._online if place[0] not in self._went}
+        self._went.clear()
         try:
             look = await asyncio.to_thread(_look, self._sysroot)
         except Unreadable as error:
