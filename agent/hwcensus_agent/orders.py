@@ -5,6 +5,7 @@ import logging
 
 from hwcensus.command import IssuedCommand
 from hwcensus.topics import partition_of
+from hwcensus.wwn import port_identity
 from hwcensus_agent.commands.answer import ACCEPTED, Answer
 from hwcensus_agent.commands.executors import binders, executors
 from hwcensus_agent.commands.guard import Guard
@@ -103,7 +104,7 @@ class Orders:
     def _wanted(self, parent: str) -> None:
         """Has the adapter tell what is wanted on it now, close behind the result of the command that changed it."""
         self._keeper.woken.set()
-        adapter = self._live.census.find(f"scsi/wwpn/{parent}")
+        adapter = self._live.census.find(port_identity(parent))
         if adapter is not None:
             self._live.look_at_once(adapter.syspath)
 

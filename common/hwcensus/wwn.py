@@ -1,4 +1,5 @@
-"""World Wide Names as people write them, and which of them a new port may have. Who has which is not known here.
+"""World Wide Names as people write them, which of them a new port may have, and what a device with one is called. Who
+has which is not known here.
 
 The 64-bit Name_Identifiers of FC-FS (INCITS 470): the first four bits (NAA) say the format. The T11 formats of other
 lengths, as NAA 6 with 128 bits, name no port.
@@ -11,6 +12,8 @@ from hwcensus.errors import InvalidDocument
 _WRITTEN = re.compile(r"(?:0[xX])?([0-9a-fA-F]{16})|([0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){7})")
 #: NAA 1: IEEE 48-bit; 2: IEEE extended; 5: IEEE registered; C to F: mapped EUI-64. As `identity.py` takes them.
 _FORMATS = "125cdef"
+#: How the identity of a port begins (`identity.py`).
+PORT = "scsi/wwpn/"
 
 
 def read_wwn(text: str, field: str) -> str:
@@ -42,3 +45,13 @@ def check_new_wwn(wwn: str, field: str) -> None:
             f"{field} {wwn} begins with 1 (NAA, IEEE 48-bit address), after which FC-FS has three zeros",
             code="wrong-naa",
         )
+
+
+def port_identity(wwpn: str) -> str:
+    """The identity of the Fibre Channel port of this WWPN."""
+    return f"{PORT}{wwpn}"
+
+
+def port_wwpn(identity: str) -> str | None:
+    """The reverse; None for what is no such port, or one without a WWPN of its own."""
+    return identity.removeprefix(PORT) if identity.startswith(PORT) else None

@@ -187,5 +187,18 @@ def test_a_batch_for_no_hosts_or_for_those_named_and_others_is_refused_before_an
     document.write_text(FUNCTIONS.format(CARD, 0))
     words = command("batch", "create", str(document), *which, "--url", url)
     written = on_terminal(words, columns=200, code=2)
-    assert written.startswith("hwcensus: bad-batch: name hosts by --host, or say which by --status or --cap")
+    assert written.startswith("hwcensus: bad-batch: name hosts, or say which by status or cap")
+    assert (written.count("\n"), ordered(census)) == (1, [])
+
+
+@pytest.mark.parametrize("number", [("--at-once", "0"), ("--stop-after", "1001")])
+def test_a_number_that_no_batch_has_is_refused_before_anybody_is_asked(
+    url: str, census: World, tmp_path: Path, number: tuple[str, str]
+) -> None:
+    document = tmp_path / "functions.xml"
+    document.write_text(FUNCTIONS.format(CARD, 0))
+    words = command("batch", "create", str(document), "--host", "web17", *number, "--url", url)
+    written = on_terminal(words, columns=200, code=2)
+    name = number[0].removeprefix("--").replace("-", "_")
+    assert written.startswith(f"hwcensus: bad-batch: {name} can be 1 to 1000, not {number[1]}")
     assert (written.count("\n"), ordered(census)) == (1, [])

@@ -23,6 +23,7 @@ PLACES = (
     "collector/hwcensus_collector/inventory/refusal.py",
     "collector/hwcensus_collector/relay",
     "collector/hwcensus_collector/wwns",
+    "common/hwcensus/batch_order.py",
     "common/hwcensus/cli",
     "common/hwcensus/client",
     "common/hwcensus/command.py",

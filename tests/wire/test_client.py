@@ -116,6 +116,10 @@ def test_failures_are_our_errors_with_code_and_nearest(client: Client) -> None:
         list(client.devices(cap="brige"))
     with pytest.raises(UsageError, match="cannot be sent"):
         list(client.devices(cap="\udcff"))
+    host = client.host("web17")
+    for what in (client.host, client.command, host.lookup_by_name, host.create_device):
+        with pytest.raises(UsageError, match="sent"):
+            what("\udcff")
     with pytest.raises(Refused) as refused:
         client.host("web17").create_device(BRIDGE.format("x" * 16))
     assert refused.value.code == "name-too-long"

@@ -17,6 +17,7 @@ from hwcensus.command import Command
 from hwcensus.creatable.adapter import ONLINE
 from hwcensus.instant import now
 from hwcensus.names import device_name
+from hwcensus.wwn import port_identity, port_wwpn
 from hwcensus_agent.commands.answer import SUCCEEDED, Answer
 from hwcensus_agent.desired import Desired, Wish
 from hwcensus_agent.fc_ports import FcPort, fc_hosts, fc_port
@@ -77,13 +78,13 @@ class Keeper:
 
     def hear(self, news: Iterable[News]) -> None:
         """What the census saw: an adapter that went between two looks, or its link, came anew all the same."""
-        parents = {f"scsi/wwpn/{wish.parent}": wish.parent for wish in self._desired}
+        parents = {wish.parent for wish in self._desired}
         for one in news:
-            parent = parents.get(one.sight.identity)
-            if parent is None:
+            wwpn = port_wwpn(one.sight.identity)
+            if wwpn is None or wwpn not in parents:
                 continue
             if one.type == REMOVE or one.sight.survey().state.get("fc.port") != ONLINE:
-                self._went.add(parent)
+                self._went.add(wwpn)
             self.woken.set()
 
     async def round(self) -> None:
@@ -165,7 +166,7 @@ def _is_online(port: FcPort) -> bool:
 def _creation(wish: Wish, parent: FcPort) -> Command:
     """The command that wanted the port, for the number that its adapter has now."""
     device = etree.Element("device")
-    etree.SubElement(device, "parent", identity=f"scsi/wwpn/{wish.parent}").text = device_name("scsi", parent.host)
+    etree.SubElement(device, "parent", identity=port_identity(wish.parent)).text = device_name("scsi", parent.host)
     fc = etree.SubElement(etree.SubElement(device, "capability", type="scsihost"), "capability", type="fc")
     etree.SubElement(fc, "address", wwnn=wish.wwnn, wwpn=wish.wwpn)
     return Command(id=wish.command, type="create", expires=now() + timedelta(hours=1), device=device)

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from hwcensus.command import Command
 from hwcensus.creatable import vport
 from hwcensus.errors import Refused
+from hwcensus.wwn import port_wwpn
 from hwcensus_agent.commands.executors.executor import Executor
 from hwcensus_agent.commands.policy import VPORT
 from hwcensus_agent.desired import Desired, Wish
-
-_WWPN = "scsi/wwpn/"
 
 
 class NotKept(Refused):
@@ -65,10 +64,8 @@ class Wishes:
 
     def absent(self, command: Command) -> Wish | None:
         """The wish for the port that a destroy names, of which nothing need be there."""
-        identity = command.identity or ""
-        if self.desired is None or not identity.startswith(_WWPN):
-            return None
-        return self.desired.get(identity.removeprefix(_WWPN))
+        wwpn = port_wwpn(command.identity or "")
+        return None if self.desired is None or wwpn is None else self.desired.get(wwpn)
 
     def take_out(self, command: Command) -> None:
         """Notes that what a destroy names is not wanted any more. Raises NotKept."""

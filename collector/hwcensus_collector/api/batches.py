@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from hwcensus.errors import UsageError
+from hwcensus.batch_order import check_which
 from hwcensus_collector.api.answer import List, answer, answer_list
 from hwcensus_collector.api.commands import Reason
 from hwcensus_collector.api.context import Actor, Context, PageWindow
@@ -58,8 +58,7 @@ async def create(
 ) -> Response:
     """Orders that the device of the document in the body be created on many hosts: those named, or all of a status or
     with a device of a capability. Hosts that cannot be commanded now are in `refused`; the others go on."""
-    if bool(host) == (status is not None or cap is not None):
-        raise UsageError("name hosts, or say which by status or cap", code="bad-batch")
+    check_which(host, status, cap)
     body = await read_body(request)
 
     def queued() -> Batch:

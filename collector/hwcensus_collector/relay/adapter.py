@@ -9,12 +9,13 @@ from sqlalchemy import Connection, func, select
 
 from hwcensus.creatable.adapter import VIRTUAL, Adapter, choosable, is_chosen
 from hwcensus.errors import Refused
+from hwcensus.wwn import port_wwpn
 from hwcensus_collector import tables
 from hwcensus_collector.inventory.device import Device, device_rows, to_devices
 from hwcensus_collector.inventory.filters import key_forms
 from hwcensus_collector.inventory.refusal import Unknown
 from hwcensus_collector.relay.ready import ReadyHost, present_device
-from hwcensus_collector.wwns.life import IDENTITY, WwnState
+from hwcensus_collector.wwns.life import WwnState
 
 
 def require_virtual(target: Device) -> None:
@@ -26,8 +27,8 @@ def require_virtual(target: Device) -> None:
 def unmade_port(connection: Connection, host: ReadyHost, identity: str) -> str | None:
     """The WWPN of the port of this identity where the host is to make it again at boot, and it is not there: destroying
     it takes back the wish."""
-    wwpn = identity.removeprefix(IDENTITY)
-    ports = _ports(connection, host) if wwpn != identity else []
+    wwpn = port_wwpn(identity)
+    ports = _ports(connection, host) if wwpn is not None else []
     if any(port.identity == identity for port in ports):
         return None
     wanted = (port.state.get("fc.wanted") for port in ports)

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
+from hwcensus.batch_order import check_numbers
 from hwcensus.creatable import creatable_type, read_creation
 from hwcensus.creatable.vport import names
-from hwcensus.errors import NotFound, Refused, UsageError
+from hwcensus.errors import NotFound, Refused
 from hwcensus.instant import now
 from hwcensus_collector import tables
 from hwcensus_collector.audit import Action, audit
@@ -23,9 +24,6 @@ from hwcensus_collector.relay.steps import Moved, Step, move
 from hwcensus_collector.relay.uuid7 import uuid7
 from hwcensus_collector.settings import CommandSettings
 from hwcensus_collector.wwns.allot import Allotter
-
-#: Hosts of one batch.
-MOST_HOSTS = 1000
 
 _batch, _command = tables.batch, tables.command
 
@@ -61,7 +59,7 @@ def queue_batch(connection: Connection, settings: CommandSettings, order: Order,
     repeated = begin(connection, request, digest, _batch)
     if repeated is not None:
         return inventory.find_batch(connection, repeated)
-    _check(order)
+    check_numbers(hosts=len(order.hosts), at_once=order.at_once, stop_after=order.stop_after)
     hosts = list(dict.fromkeys(host_id(connection, wanted) for wanted in order.hosts))
     allotter = Allotter(connection, settings, names(creation).get("wwpn")) if subject in PORTS else None
     queued: list[str] = []
@@ -148,14 +146,6 @@ def _stop(connection: Connection, id_: str, rest: Select[str], step: Step) -> li
         connection.execute(update(_batch).where(_batch.c.id == id_).values(stopped))
         audit(connection, step.deed(Action.BATCH_STOPPED, id_, {"cancelled": len(rows), "text": step.text}))
     return [row.id for row in rows]
-
-
-def _check(order: Order) -> None:
-    for name, value in (("at_once", order.at_once), ("stop_after", order.stop_after)):
-        if not 1 <= value <= MOST_HOSTS:
-            raise UsageError(f"{name} is 1 to {MOST_HOSTS}, not {value}", code="bad-batch")
-    if not 1 <= len(order.hosts) <= MOST_HOSTS:
-        raise UsageError(f"a batch is for 1 to {MOST_HOSTS} hosts, not {len(order.hosts)}", code="bad-batch")
 
 
 def _valid_for(settings: CommandSettings, request: Request, wave: int) -> timedelta:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from hwcensus.instant import now
+from hwcensus.wwn import PORT, port_wwpn
 from hwcensus_collector.relay.lifecycle import ENDED, SUSPECT, State
 from hwcensus_collector.tables import command, device, identifier, wwn
 
@@ -62,8 +63,6 @@ NO_END = (Reason.ABANDONED, Reason.ABANDONED_AGAIN)
 UNCERTAIN = SUSPECT | {"interrupted", "not-seen", "not-undone", "agent-error", "wrong-stream"}
 #: What is kept of a name that is reserved though it was not free.
 KEPT = (wwn.c.wwnn, wwn.c.state, wwn.c.reason, wwn.c.host, wwn.c.parent, wwn.c.command, wwn.c.former)
-#: Identity of a device that has the WWPN behind it (docs/protocol.md).
-IDENTITY = "scsi/wwpn/"
 
 
 def follow(connection: Connection, command_id: str, type_: str, state: State, code: str | None) -> None:
@@ -134,9 +133,9 @@ def _destroyed(connection: Connection, command_id: str) -> None:
     """The name of a port that was taken away rests, also of one that somebody else had made."""
     about = (command.c.host, command.c.number, command.c.identity, command.c.subject)
     destroy = connection.execute(select(*about).where(command.c.id == command_id)).one()
-    if destroy.subject != "vport" or not (destroy.identity or "").startswith(IDENTITY):
+    wwpn = port_wwpn(destroy.identity or "")
+    if destroy.subject != "vport" or wwpn is None:
         return
-    wwpn = destroy.identity.removeprefix(IDENTITY)
     values = {"command": command_id, **_as(WwnState.QUARANTINED, Reason.DESTROY)}
     by = select(wwn.c.host, wwn.c.state, command.c.number).outerjoin(command, command.c.id == wwn.c.command)
     known = connection.execute(by.where(wwn.c.wwpn == wwpn).with_for_update(of=wwn)).one_or_none()
@@ -169,7 +168,7 @@ def adopt(connection: Connection, asked: str | None = None) -> None:
 def lock_all(connection: Connection, commands: Collection[str], late: Collection[str] = ()) -> None:
     """Locks the names that these commands are about, of `late` ones also those that others took since, before `follow`
     does one after the other."""
-    named = select(func.substr(command.c.identity, len(IDENTITY) + 1)).where(command.c.id.in_(commands))
+    named = select(func.substr(command.c.identity, len(PORT) + 1)).where(command.c.id.in_(commands))
     _lock(connection, or_(wwn.c.command.in_(commands), wwn.c.wwpn.in_(named), _was_of(late)))
 
 

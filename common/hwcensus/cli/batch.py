@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 
+from hwcensus.batch_order import check_numbers, check_which
 from hwcensus.cli import follow
 from hwcensus.cli.column import Column
 from hwcensus.cli.create import add_creation, asked, read_document
@@ -12,7 +13,7 @@ from hwcensus.cli.parser import add_output, add_url, connect
 from hwcensus.cli.taken import confirm_taken
 from hwcensus.cli.target import add_yes
 from hwcensus.client import Batch, Client
-from hwcensus.errors import Refused, UsageError
+from hwcensus.errors import Refused
 from hwcensus.parser import FILE
 
 
@@ -51,8 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _create(client: Client, arguments: argparse.Namespace) -> None:
-    if bool(arguments.host) == (arguments.status is not None or arguments.cap is not None):
-        raise UsageError("name hosts by --host, or say which by --status or --cap", code="bad-batch")
+    check_which(arguments.host, arguments.status, arguments.cap)
+    numbers = {"at_once": arguments.at_once, "stop_after": arguments.stop_after}
+    check_numbers(hosts=len(arguments.host) or None, **numbers)
     xml = read_document(arguments.file)
     if not arguments.yes:
         _confirm(client, xml, arguments)

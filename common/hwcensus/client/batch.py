@@ -5,12 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
-from urllib.parse import quote
 
 from hwcensus.client.members import Members, Told
+from hwcensus.client.path import path_to
 from hwcensus.client.transport import Transport
 
-PATH = "/v1/batches"
 #: Seconds between two looks while waiting: at first, and at most.
 FIRST_LOOK, SLOWEST_LOOK = 0.05, 1.0
 
@@ -62,11 +61,11 @@ class Batch:
 
     def refresh(self) -> "Batch":
         """The batch as it stands now."""
-        return Batch.read(self._transport.get(f"{PATH}/{quote(self.id, safe='')}"), self._transport)
+        return Batch.read(self._transport.get(path_to("batches", self.id)), self._transport)
 
     def cancel(self, reason: str | None = None) -> "Batch":
         """Takes back what has not been sent. Raises Refused where all of it was."""
-        path = f"{PATH}/{quote(self.id, safe='')}/cancel"
+        path = path_to("batches", self.id, "cancel")
         return Batch.read(self._transport.order("POST", path, {"reason": reason}), self._transport)
 
     def wait(self, seen: Callable[["Batch"], object] = bool) -> "Batch":

@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self, Unpack
-from urllib.parse import quote
 
-from hwcensus.client.batch import PATH, Batch
-from hwcensus.client.command import Command, path_of
+from hwcensus.client.batch import Batch
+from hwcensus.client.command import Command
 from hwcensus.client.creation import Creation, creation_query
 from hwcensus.client.deed import Deed
 from hwcensus.client.device import Device
 from hwcensus.client.host import Host
 from hwcensus.client.members import Members, Told, Unexpected
+from hwcensus.client.path import path_to
 from hwcensus.client.transport import ServerEvent, Transport
 from hwcensus.client.version import Version
 from hwcensus.errors import Unreachable
@@ -57,7 +57,7 @@ class Client:
 
     def host(self, wanted: str) -> Host:
         """One host by id or name. Raises NotFound with the nearest names, Refused where two bear the name."""
-        return Host.read(self._transport.get(f"/v1/hosts/{quote(wanted, safe='')}"), self._transport)
+        return Host.read(self._transport.get(path_to("hosts", wanted)), self._transport)
 
     def devices(
         self,
@@ -144,15 +144,15 @@ class Client:
 
     def command(self, id_: str) -> Command:
         """One command with its steps. Raises NotFound."""
-        return Command.read(self._transport.get(path_of(id_)), self._transport)
+        return Command.read(self._transport.get(path_to("commands", id_)), self._transport)
 
     def batches(self) -> Iterator[Batch]:
         """Batches, the newest first."""
-        return (Batch.read(one, self._transport) for one in self._transport.pages(PATH))
+        return (Batch.read(one, self._transport) for one in self._transport.pages(path_to("batches")))
 
     def batch(self, id_: str) -> Batch:
         """One batch. Raises NotFound."""
-        return Batch.read(self._transport.get(f"{PATH}/{quote(id_, safe='')}"), self._transport)
+        return Batch.read(self._transport.get(path_to("batches", id_)), self._transport)
 
     def audit(
         self,
@@ -186,5 +186,5 @@ class Client:
         """
         which = {"host": list(hosts) or None, "status": status, "cap": cap}
         query = {**which, "at_once": at_once, "stop_after": stop_after, **creation_query(asked)}
-        told = self._transport.order("POST", PATH, query, body=xml.encode(), key=idempotency_key)
+        told = self._transport.order("POST", path_to("batches"), query, body=xml, key=idempotency_key)
         return Batch.read(told, self._transport)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
-from urllib.parse import quote
 
 from hwcensus.client.members import Members, Told
+from hwcensus.client.path import path_to
 from hwcensus.client.transport import Transport
 from hwcensus.errors import Unreachable
 
@@ -91,7 +91,7 @@ class Command:
 
     def refresh(self) -> "Command":
         """The command as it stands now."""
-        return Command.read(self._transport.get(path_of(self.id)), self._transport)
+        return Command.read(self._transport.get(path_to("commands", self.id)), self._transport)
 
     def cancel(self, reason: str | None = None) -> "Command":
         """Takes it back before it is sent. Raises Refused afterwards."""
@@ -102,7 +102,7 @@ class Command:
         return self._end("abandon", reason)
 
     def _end(self, how: str, reason: str | None) -> "Command":
-        told = self._transport.order("POST", f"{path_of(self.id)}/{how}", {"reason": reason})
+        told = self._transport.order("POST", path_to("commands", self.id, how), {"reason": reason})
         return Command.read(told, self._transport)
 
     def wait(self, timeout: float | None = None, seen: Callable[[Step], object] = bool) -> "Command":
@@ -129,8 +129,4 @@ class Command:
     def _after(self, steps: int, hold: float) -> "Command":
         """The command once it has more than so many steps or has ended, at the latest after `hold` seconds."""
         query = {"after": str(steps), "wait": f"{hold:.3f}"}
-        return Command.read(self._transport.get(path_of(self.id), query), self._transport)
-
-
-def path_of(id_: str) -> str:
-    return f"/v1/commands/{quote(id_, safe='')}"
+        return Command.read(self._transport.get(path_to("commands", self.id), query), self._transport)

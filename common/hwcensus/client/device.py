@@ -4,11 +4,11 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self, Unpack
-from urllib.parse import quote
 
 from hwcensus.client.command import Command
 from hwcensus.client.members import Members, Told
 from hwcensus.client.order import Order, give
+from hwcensus.client.path import path_to
 from hwcensus.client.transport import Transport
 from hwcensus.client.version import Version
 
@@ -66,7 +66,7 @@ class Device:
     @property
     def path(self) -> str:
         """Where the API has it; by identity, which stays when the kernel deals names anew."""
-        return device_path(self.host, self.identity if "/" in self.identity else self.name)
+        return path_to("hosts", self.host, "devices", self.identity if "/" in self.identity else self.name)
 
     def dump_xml(self, flags: Dump = Dump.KEY | Dump.STATE) -> str:
         """The document: of now with key and state as flagged, or of the instant the device was read for."""
@@ -120,7 +120,3 @@ class Branch:
             children=tuple(cls.read(child) for child in members.objects("children")),
             told=members.told,
         )
-
-
-def device_path(host: str, device: str) -> str:
-    return f"/v1/hosts/{quote(host, safe='')}/devices/{quote(device, safe='')}"

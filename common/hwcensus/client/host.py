@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self, Unpack
-from urllib.parse import quote
 
 from hwcensus.client.command import Command
 from hwcensus.client.creation import Creation, creation_query
-from hwcensus.client.device import Branch, Device, device_path
+from hwcensus.client.device import Branch, Device
 from hwcensus.client.members import Members, Told
 from hwcensus.client.order import Order, give
+from hwcensus.client.path import path_to
 from hwcensus.client.transport import Transport
 from hwcensus.errors import NotFound
+from hwcensus.wwn import port_identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,6 @@ class Host:
             _transport=transport,
         )
 
-    @property
-    def path(self) -> str:
-        return f"/v1/hosts/{quote(self.id, safe='')}"
-
     def num_of_devices(self) -> int:
         return self._count()
 
@@ -67,11 +64,11 @@ class Host:
 
     def lookup_by_name(self, name: str, at: str | None = None) -> Device:
         """The device of this name or identity, now or at an instant. Raises NotFound with the nearest names."""
-        return Device.read(self._transport.get(device_path(self.id, name), {"at": at}), self._transport)
+        return Device.read(self._transport.get(self._path("devices", name), {"at": at}), self._transport)
 
     def lookup_by_key(self, key: str) -> Device:
         """The device of this key: its sysfs path, or HAL udi. Raises NotFound."""
-        found = next(self._transport.pages(f"{self.path}/devices", {"key": key, "limit": 1}), None)
+        found = next(self._transport.pages(self._path("devices"), {"key": key, "limit": 1}), None)
         if found is None:
             raise NotFound(f"{self.name} has no device with the key {key!r}", code="unknown-device")
         return Device.read(found, self._transport)
@@ -79,11 +76,11 @@ class Host:
     def devices(self, *, cap: str | None = None, bus: str | None = None, at: str | None = None) -> Iterator[Device]:
         """Its devices by name, with all their facts."""
         query = {"cap": cap, "bus": bus, "at": at}
-        return (Device.read(one, self._transport) for one in self._transport.pages(f"{self.path}/devices", query))
+        return (Device.read(one, self._transport) for one in self._transport.pages(self._path("devices"), query))
 
     def tree(self, at: str | None = None) -> tuple[Branch, ...]:
         """Its devices below their parents; usually one tree, rooted at `computer`."""
-        told = self._transport.get(f"{self.path}/devices", {"view": "tree", "at": at})
+        told = self._transport.get(self._path("devices"), {"view": "tree", "at": at})
         return tuple(Branch.read(root) for root in told.objects("items"))
 
     def create_device(self, xml: str, *, idempotency_key: str | None = None, **asked: Unpack[Creation]) -> Command:
@@ -91,26 +88,29 @@ class Host:
 
         Raises Refused for what the document alone or the inventory shows.
         """
-        path = f"{self.path}/devices"
-        told = self._transport.order("POST", path, creation_query(asked), body=xml.encode(), key=idempotency_key)
+        path = self._path("devices")
+        told = self._transport.order("POST", path, creation_query(asked), body=xml, key=idempotency_key)
         return Command.read(told, self._transport)
 
     def destroy_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.
         Raises Refused, NotFound."""
-        return give(self._transport, "DELETE", device_path(self.id, f"scsi/wwpn/{wwpn}"), asked)
+        return give(self._transport, "DELETE", self._path("devices", port_identity(wwpn)), asked)
 
     def check_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Asks the host whether it would; see `Device.check`."""
-        return give(self._transport, "POST", f"{device_path(self.id, f'scsi/wwpn/{wwpn}')}/check", asked, of="destroy")
+        return give(self._transport, "POST", self._path("devices", port_identity(wwpn), "check"), asked, of="destroy")
 
     def accept(self) -> "Host":
         """Says that the agent now heard as this host is the right one, which ends a conflict."""
-        return Host.read(self._transport.order("POST", f"{self.path}/accept"), self._transport)
+        return Host.read(self._transport.order("POST", self._path("accept")), self._transport)
+
+    def _path(self, *below: str) -> str:
+        return path_to("hosts", self.id, *below)
 
     def _count(self, **query: str) -> int:
-        return self._transport.get(f"{self.path}/devices/count", query).number("count")
+        return self._transport.get(self._path("devices", "count"), query).number("count")
 
     def _names(self, **query: str) -> list[str]:
-        found = self._transport.pages(f"{self.path}/devices", {"fields": "name", **query})
+        found = self._transport.pages(self._path("devices"), {"fields": "name", **query})
         return [one.text("name") for one in found]

@@ -66,7 +66,7 @@ class Transport:
         return self._send("GET", path, query, {"Accept": "application/xml"}).content.rstrip(b"\n")
 
     def order(
-        self, method: str, path: str, query: Query | None = None, *, body: bytes | None = None, key: str | None = None
+        self, method: str, path: str, query: Query | None = None, *, body: str | None = None, key: str | None = None
     ) -> Members:
         """POST or DELETE; `key` makes a repetition of the same order harmless."""
         headers = {} if body is None else {"Content-Type": "application/xml"}
@@ -95,7 +95,7 @@ class Transport:
         path: str,
         query: Query | None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: str | None = None,
     ) -> httpx.Response:
         try:
             response = self._http.request(method, path, params=_given(query or {}), headers=headers, content=body)

@@ -1,0 +1,23 @@
+"""What a batch can be, as the console says before it asks and the API when it is ordered."""
+
+from collections.abc import Sequence
+
+from hwcensus.errors import UsageError
+
+#: Hosts of one batch.
+MOST_HOSTS = 1000
+
+
+def check_which(hosts: Sequence[str], status: str | None, cap: str | None) -> None:
+    """Whether hosts are named, or else said by what they are. Raises UsageError (`bad-batch`)."""
+    if bool(hosts) == (status is not None or cap is not None):
+        raise UsageError("name hosts, or say which by status or cap", code="bad-batch")
+
+
+def check_numbers(**numbers: int | None) -> None:
+    """Whether so many hosts can be in it, under way at once, or fail before it stops; None is not said.
+
+    Raises UsageError (`bad-batch`)."""
+    for name, number in numbers.items():
+        if number is not None and not 1 <= number <= MOST_HOSTS:
+            raise UsageError(f"{name} can be 1 to {MOST_HOSTS}, not {number}", code="bad-batch")
