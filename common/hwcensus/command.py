@@ -87,10 +87,10 @@ def read_command(raw: bytes) -> IssuedCommand:
     if root.tag != "command":
         raise InvalidDocument(f"<{root.tag}> is not a command", code="schema")
     device = root.find("device")
-    create = root.get("type") == "create"
+    creates = root.get("type") in ("create", f"{CHECK}create")
     return IssuedCommand(
         **read_attributes(root, IssuedCommand),
-        device=device if create else None,
-        name=None if create or device is None else device.findtext("name"),
+        device=device if creates else None,
+        name=None if creates or device is None else device.findtext("name"),
         identities=tuple(str(d.get("identity")) for d in root.iterchildren("d")),
     )

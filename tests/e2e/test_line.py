@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hwcensus.client import Client
-from tests.e2e.cli_world import asked
+from tests.e2e.cli_world import BRIDGE, asked
 from tests.fixtures.kafka import Kafka, Topics
 from tests.fixtures.line import Line, bridges, can_make_links, ip, wait_until
 from tests.fixtures.process import Process
@@ -52,10 +52,14 @@ def test_a_bridge_made_by_hand_is_seen_and_its_history_told(line: Line) -> None:
 
 
 @pytest.mark.usefixtures("running")
-def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line) -> None:
+def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line, tmp_path: Path) -> None:
     with bridges("hwctest9", "hwctest9v"):
         ip("link", "add", "hwctest9", "up", "type", "bridge")
         wait_until(lambda: "net_hwctest9" in line.devices(), "the bridge is in the inventory")
+        document = tmp_path / "bridge.xml"
+        document.write_text(BRIDGE.format("hwctest9"))
+        there = line.hwcensus("create", line.host, str(document), "--check")
+        assert (there.returncode, "name-taken" in there.stderr) == (4, True), there.stderr
         words = ("destroy", line.host, "net_hwctest9")
         could = line.hwcensus(*words, "--check")
         assert (could.returncode, steps(could.stderr)[-1]) == (0, "succeeded (nothing on this host is against it)")
@@ -72,7 +76,7 @@ def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line) -> None:
         assert "against it is, without --force: in-use: hwctest9v of a guest" in written
         assert Path("/sys/class/net/hwctest9").exists()
         ordered = {one["type"] for one in json.loads(line.hwcensus("command", "list", "-o", "json").stdout)}
-        assert ordered == {"check-destroy"}
+        assert ordered == {"check-create", "check-destroy"}
         code, _ = asked(line.url, *words, "--force", "--wait", answer=b"y")
         assert (code, Path("/sys/class/net/hwctest9").exists()) == (0, False)
 

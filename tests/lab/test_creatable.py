@@ -96,7 +96,10 @@ def test_virtual_functions_are_ordered_named_in_the_result_and_taken_away(lab: L
     console.orders("create", "lab", "-", given=not_one, to="failed", code="no-sriov")
     console.orders("destroy", "lab", "pci_0000_05_00_1", "--yes", to="failed", code="virtual-function")
 
+    asked = [console("create", "lab", "-", "--check", given=virt_functions(number)) for number in (0, 3)]
+    assert ([one.status for one in asked], "vfs-in-use" in asked[1].err) == ([0, 4], True), asked
     assert "not-confirmed" in console("create", "lab", "-", given=virt_functions(0)).err
+    lab.hears()
     removed = console.orders("create", "lab", "-", "--yes", given=virt_functions(0))
     told = lab.hears({"remove pci_0000_05_00_1", "remove pci_0000_05_00_2"})
     assert {one.command for one in told} == {removed["id"]}

@@ -134,6 +134,10 @@ async def test_a_check_answers_as_the_order_would_and_nothing_is_done(world: Wor
     strange = replace(destroy("net/place/virtual/net/old1", "net_old1"), id="c9", type="check-destroy")
     world.send(agent, strange)
     assert (await agent.until_answered("c9")).code == "device-changed"
+    world.send(agent, replace(create("old0"), id="c11", type="check-create"))
+    world.send(agent, replace(create("hwc5"), id="c12", type="check-create"))
+    ends = [await agent.until_answered(id_) for id_ in ("c11", "c12")]
+    assert [(one.state, one.code) for one in ends] == [("failed", "name-taken"), ("succeeded", None)]
     world.kernel.holders = ()
     world.send(agent, replace(destroy(), id="c10", type="check-reattach"))
     assert (await agent.until_answered("c10")).text == "nothing on this host is against it"

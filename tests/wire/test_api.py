@@ -9,6 +9,7 @@ import pytest
 from lxml import etree
 from sqlalchemy import insert, select
 
+from hwcensus.command import read_command
 from hwcensus.errors import ConfigError
 from hwcensus.instant import now
 from hwcensus_collector import tables
@@ -91,9 +92,13 @@ ERRORS = (
     ("POST", "/v1/hosts/web17/devices/net_hwc0/reattach?driver=e1000e", 400, "unknown-parameter"),
     ("POST", "/v1/hosts/web17/devices/net_hwc0/check", 400, "bad-parameter"),
     ("POST", "/v1/hosts/web17/devices/net_hwc0/check?of=create", 400, "bad-parameter"),
+    ("POST", "/v1/hosts/web17/devices/check", 422, "not-xml"),
     ("POST", "/v1/hosts/web17/devices/net_hwc0/check?of=destroy&driver=x", 400, "bad-driver"),
     ("POST", "/v1/hosts/web17/devices/net_eth1/check?of=destroy", 404, "unknown-device"),
 )
+
+
+KEY = {"Idempotency-Key": "once"}
 
 
 @pytest.fixture
@@ -285,6 +290,25 @@ def test_a_host_is_asked_about_an_order_before_it_is_given(http: httpx.Client) -
     assert (told["type"], told["name"], told["subject"]) == ("check-destroy", "net_hwc0", "bridge")
     (listed,) = http.get("/v1/commands?type=check-destroy").json()["items"]
     assert listed["id"] == told["id"]
+
+
+def test_a_host_is_asked_about_a_creation_but_for_that_of_a_port(census: World, http: httpx.Client) -> None:
+    body = "<device><capability type='net'><interface>hwc1</interface><capability type='bridge'/></capability></device>"
+    answers = [http.post("/v1/hosts/web17/devices/check?force=yes", content=body, headers=KEY) for _ in range(2)]
+    assert [one.status_code for one in answers] == [202, 202]
+    (listed,) = http.get("/v1/commands").json()["items"]
+    assert (listed["type"], listed["subject"], listed["identity"]) == ("check-create", "bridge", None)
+    with census.engine.connect() as connection:
+        (sent,) = connection.execute(select(tables.command.c.body)).scalars()
+    command = read_command(sent)
+    assert (command.is_check, command.force, command.name) == (True, True, None)
+    assert command.device is not None
+    other = http.post("/v1/hosts/web17/devices", content=body, headers=KEY)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency-key-reused")
+    port = "<device><capability type='scsihost'><capability type='fc'/></capability></device>"
+    refused = http.post("/v1/hosts/web17/devices/check", content=port)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad-check")
+    assert len(http.get("/v1/commands").json()["items"]) == 1
 
 
 def test_a_conflict_is_ended_by_a_person(census: World, http: httpx.Client) -> None:

@@ -75,6 +75,22 @@ async def create(
     return _accepted(await run_in_threadpool(queued))
 
 
+@router.post("/devices/check", response_model=Command, status_code=202)
+async def check_creation(
+    *, context: Context, request: Request, host: str, asked: Asked, force: Force = False
+) -> Response:
+    """Asks the host what it would answer to the creation of the device of the document in the body: its policy, and who
+    uses what goes with it. Nothing is done."""
+    body = await read_body(request)
+
+    def queued() -> Command:
+        settings = context.settings.commands
+        with context.writing() as connection:
+            return queue.queue_creation_check(connection, settings, host, body, request=asked, force=force)
+
+    return _accepted(await run_in_threadpool(queued))
+
+
 @router.delete("/devices/{device:path}", response_model=Command, status_code=202)
 def destroy(*, context: Context, host: str, device: str, asked: Asked, force: Force = False) -> Response:
     """Orders that a device be destroyed."""

@@ -17,7 +17,7 @@ from hwcensus_collector.relay.lifecycle import ENDED, State, is_overdue
 #: What is done to a device that is there.
 DONE_TO = ("destroy", "detach", "reattach")
 #: What may be ordered; a resync is asked for by the relay, and no row.
-TYPES = ("create", *DONE_TO, *(f"{CHECK}{type_}" for type_ in DONE_TO))
+TYPES = ("create", *DONE_TO, *(f"{CHECK}{type_}" for type_ in ("create", *DONE_TO)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from hwcensus.command import IssuedCommand
+from hwcensus.command import CHECK, IssuedCommand
 from hwcensus.creatable import CREATABLE, creatable_type, read_creation
 from hwcensus.creatable.adapter import VIRTUAL
 from hwcensus.creatable.vport import names
@@ -101,6 +101,29 @@ def queue_create(
         force=force or None,
         device=creation,
     )
+    return _queue(connection, command, type_, request, digest)
+
+
+def queue_creation_check(
+    connection: Connection, settings: CommandSettings, host: str, document: bytes, *, request: Request, force: bool
+) -> inventory.Command:
+    """Queues the question what the host would answer to such a creation. Of a port only its order gives the names.
+
+    Raises as `queue_create` does, and UsageError (`bad-check`) for a port.
+    """
+    creation = read_creation(document)
+    type_ = creatable_type(creation)
+    if type_ in PORTS:
+        text = f"only its order gives a {type_} its names; `hwcensus-agent policy check` on the host answers for all"
+        raise UsageError(text, code="bad-check")
+    digest = digest_of(f"{CHECK}create", host, document.decode(errors="replace"), str(force), str(request.expires_in))
+    repeated = _begin(connection, request, digest)
+    if repeated is not None:
+        return repeated
+    ready = ready_host(connection, host)
+    require_creatable(ready, type_)
+    fill_parent(connection, ready, creation)
+    command = replace(_command(ready, settings, f"{CHECK}create", request), force=force or None, device=creation)
     return _queue(connection, command, type_, request, digest)
 
 

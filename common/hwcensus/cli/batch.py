@@ -80,7 +80,7 @@ def _create(client: Client, arguments: argparse.Namespace) -> None:
 def _confirm(client: Client, xml: str, arguments: argparse.Namespace) -> None:
     """Once for all hosts; those that are named are looked at, and which the others are, the collector finds."""
     which = (f"that {verb} {word}" for verb, word in (("are", arguments.status), ("have", arguments.cap)) if word)
-    confirm_taken(xml, map(client.host, arguments.host), f"all hosts {' and '.join(which)}")
+    confirm_taken(xml, map(client.host, arguments.host), f"all hosts {' and '.join(which)}", force=arguments.force)
 
 
 def _list(client: Client, arguments: argparse.Namespace) -> None:

@@ -4,17 +4,22 @@ A document that the collector will refuse takes nothing.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from hwcensus.cli.below import below
+from hwcensus.cli.check import ask_host
 from hwcensus.cli.target import confirm, require_person, show_device
 from hwcensus.client import Device, Host
 from hwcensus.creatable import creatable_type, read_creation, virt_functions
 from hwcensus.errors import InvalidDocument, NotFound, Refused
 
 
-def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "") -> None:
+def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "", *, force: bool) -> None:
     """Asks where any of these hosts would lose some, where no hosts are named but `others`, and always where none are
-    ordered: the inventory may not know of the last. Raises Refused unless the answer is yes."""
+    ordered: the inventory may not know of the last. Each host that loses some is asked before.
+
+    Raises Refused where one would refuse, unless that is for `force`, and unless the answer is yes.
+    """
     ordered = _ordered(xml)
     if ordered is None:
         return
@@ -27,8 +32,17 @@ def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "") -> None:
     for host, function in losing:
         fact = f"{host.name} loses its {_count(function)} virtual functions"
         show_device(function, [fact], list(_going(function, list(host.devices()))))
+        _ask(host, xml, force=force)
     where = ", ".join(host.name for host in named) or others
     confirm(f"set the virtual functions of {name} of {where} to {number}?")
+
+
+def _ask(host: Host, xml: str, *, force: bool) -> None:
+    """Raises Refused as `ask_host` does, with the host's name: it may be one of many."""
+    try:
+        ask_host(host, partial(host.check_creation, xml), force=force)
+    except Refused as error:
+        raise Refused(f"{host.name}: {error}", code=error.code) from error
 
 
 def _ordered(xml: str) -> tuple[str, int] | None:

@@ -30,9 +30,13 @@ def add_target(parser: argparse.ArgumentParser) -> None:
 
 def add_consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="also where it is in use, or the host has doubts")
-    parser.add_argument("--check", action="store_true", help="only ask the host what it would answer; nothing is done")
+    add_check(parser)
     parser.set_defaults(driver=None)
     add_yes(parser)
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="only ask the host what it would answer; nothing is done")
 
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
