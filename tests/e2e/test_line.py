@@ -73,7 +73,7 @@ def test_before_a_bridge_goes_its_host_says_who_uses_it(line: Line, tmp_path: Pa
         assert "[y/N]" not in written
         code, written = asked(line.url, *words, "--force", answer=b"n")
         assert (code, "[y/N]" in written) == (4, True)
-        assert "against it is, without --force: in-use: hwctest9v of a guest" in written
+        assert "its host is against it without --force: in-use: hwctest9v of a guest" in written
         assert Path("/sys/class/net/hwctest9").exists()
         ordered = {one["type"] for one in json.loads(line.hwcensus("command", "list", "-o", "json").stdout)}
         assert ordered == {"check-create", "check-destroy"}

@@ -308,6 +308,8 @@ def test_a_host_is_asked_about_a_creation_but_for_that_of_a_port(census: World, 
     port = "<device><capability type='scsihost'><capability type='fc'/></capability></device>"
     refused = http.post("/v1/hosts/web17/devices/check", content=port)
     assert (refused.status_code, refused.json()["code"]) == (400, "bad-check")
+    refused = http.post("/v1/hosts/web17/devices/check?persistent=yes", content=body)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad-persistent")
     assert len(http.get("/v1/commands").json()["items"]) == 1
 
 

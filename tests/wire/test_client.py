@@ -120,6 +120,9 @@ def test_failures_are_our_errors_with_code_and_nearest(client: Client) -> None:
     for what in (client.host, client.command, host.lookup_by_name, host.create_device):
         with pytest.raises(UsageError, match="sent"):
             what("\udcff")
+    for name in ("", ".", ".."):
+        with pytest.raises(UsageError, match="nothing that there can be"):
+            host.lookup_by_name(name)
     with pytest.raises(Refused) as refused:
         client.host("web17").create_device(BRIDGE.format("x" * 16))
     assert refused.value.code == "name-too-long"

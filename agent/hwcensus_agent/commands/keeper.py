@@ -79,13 +79,12 @@ class Keeper:
     def hear(self, news: Iterable[News]) -> None:
         """What the census saw: an adapter that went between two looks, or its link, came anew all the same."""
         parents = {wish.parent for wish in self._desired}
-        for one in news:
+        for one in news if parents else ():
             wwpn = port_wwpn(one.sight.identity)
-            if wwpn is None or wwpn not in parents:
-                continue
-            if one.type == REMOVE or one.sight.survey().state.get("fc.port") != ONLINE:
-                self._went.add(wwpn)
-            self.woken.set()
+            if wwpn is not None and _went(one):
+                self._went.add(wwpn)  # also of one on which nothing is wanted yet
+            if wwpn in parents:
+                self.woken.set()
 
     async def round(self) -> None:
         """One look, and what there is to make."""
@@ -153,6 +152,11 @@ def _look(sysroot: str) -> _Look:
         except Unreadable as error:
             look.unread[host] = str(error)
     return look
+
+
+def _went(one: News) -> bool:
+    """Whether a port was gone, or was seen to be offline."""
+    return one.type == REMOVE or one.sight.survey().state.get("fc.port", ONLINE) != ONLINE
 
 
 def _place(port: FcPort) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """/v1/batches: one creation for many hosts, how far it is, and stopping it."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +11,7 @@ from hwcensus.batch_order import check_which
 from hwcensus_collector.api.answer import List, answer, answer_list
 from hwcensus_collector.api.commands import Reason
 from hwcensus_collector.api.context import Actor, Context, PageWindow
-from hwcensus_collector.api.orders import Asked, Force, Persistent, Pool, Require, read_body
+from hwcensus_collector.api.orders import Asked, Wished, read_body
 from hwcensus_collector.api.parameters import Capability
 from hwcensus_collector.inventory.batches import Batch, find_batch, list_batches
 from hwcensus_collector.inventory.hosts import ids_of_hosts
@@ -51,10 +52,7 @@ async def create(
     cap: Capability = None,
     at_once: Annotated[int, Query(description="commands under way at the same time")] = 10,
     stop_after: Annotated[int, Query(description="failures after which the rest is cancelled")] = 1,
-    require: Require = None,
-    persistent: Persistent = False,
-    force: Force = False,
-    pool: Pool = None,
+    wished: Wished,
 ) -> Response:
     """Orders that the device of the document in the body be created on many hosts: those named, or all of a status or
     with a device of a capability. Hosts that cannot be commanded now are in `refused`; the others go on."""
@@ -70,10 +68,7 @@ async def create(
                 document=body,
                 at_once=at_once,
                 stop_after=stop_after,
-                require=require,
-                persistent=persistent,
-                force=force,
-                pool=pool,
+                **asdict(wished),
             )
             return relay.queue_batch(connection, context.settings.commands, order, asked)
 

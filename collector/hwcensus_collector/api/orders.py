@@ -1,6 +1,7 @@
 """POST and DELETE of devices, giving them to another driver, and asking their host about it: each queues a command and
 answers 202 with where to follow it; and `host accept`."""
 
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -41,54 +42,30 @@ async def _asked(actor: Actor, idempotency_key: Key = None, valid: Valid = None)
 Asked = Annotated[queue.Request, Depends(_asked)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a creation may ask for beside its document."""
+
+    require: Require = None
+    persistent: Persistent = False
+    force: Force = False
+    pool: Pool = None
+
+
+Wished = Annotated[Wishes, Depends()]
+
+
 @router.post("/devices", response_model=Command, status_code=202)
-async def create(
-    *,
-    context: Context,
-    request: Request,
-    host: str,
-    asked: Asked,
-    require: Require = None,
-    persistent: Persistent = False,
-    force: Force = False,
-    pool: Pool = None,
-) -> Response:
+async def create(*, context: Context, request: Request, host: str, asked: Asked, wished: Wished) -> Response:
     """Orders that the device of the document in the body be created."""
-    body = await read_body(request)
-
-    def queued() -> Command:
-        with context.writing() as connection:
-            return queue.queue_create(
-                connection,
-                context.settings.commands,
-                host,
-                body,
-                actor=asked.actor,
-                idempotency_key=asked.idempotency_key,
-                expires_in=asked.expires_in,
-                require=require,
-                persistent=persistent,
-                force=force,
-                pool=pool,
-            )
-
-    return _accepted(await run_in_threadpool(queued))
+    return await _creation(context, request, host, asked, wished, only_asks=False)
 
 
 @router.post("/devices/check", response_model=Command, status_code=202)
-async def check_creation(
-    *, context: Context, request: Request, host: str, asked: Asked, force: Force = False
-) -> Response:
+async def check_creation(*, context: Context, request: Request, host: str, asked: Asked, wished: Wished) -> Response:
     """Asks the host what it would answer to the creation of the device of the document in the body: its policy, and who
-    uses what goes with it. Nothing is done."""
-    body = await read_body(request)
-
-    def queued() -> Command:
-        settings = context.settings.commands
-        with context.writing() as connection:
-            return queue.queue_creation_check(connection, settings, host, body, request=asked, force=force)
-
-    return _accepted(await run_in_threadpool(queued))
+    uses what goes with it. Nothing is done. Not of a port, whose names only its order gives."""
+    return await _creation(context, request, host, asked, wished, only_asks=True)
 
 
 @router.delete("/devices/{device:path}", response_model=Command, status_code=202)
@@ -131,6 +108,28 @@ def check(
     """Asks the host what it would answer to such an order: who uses the device, whether policy allows it. Nothing is
     done."""
     return _ordered(context, f"{CHECK}{of}", host, device, asked, force=force, driver=driver)
+
+
+async def _creation(
+    context: ApiContext, request: Request, host: str, asked: queue.Request, wished: Wishes, *, only_asks: bool
+) -> Response:
+    body = await read_body(request)
+
+    def queued() -> Command:
+        with context.writing() as connection:
+            return queue.queue_create(
+                connection,
+                context.settings.commands,
+                host,
+                body,
+                actor=asked.actor,
+                idempotency_key=asked.idempotency_key,
+                expires_in=asked.expires_in,
+                only_asks=only_asks,
+                **asdict(wished),
+            )
+
+    return _accepted(await run_in_threadpool(queued))
 
 
 def _ordered(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
-from hwcensus.batch_order import check_numbers
+from hwcensus.batch_order import check_limits, check_size
 from hwcensus.creatable import creatable_type, read_creation
 from hwcensus.creatable.vport import names
 from hwcensus.errors import NotFound, Refused
@@ -59,7 +59,8 @@ def queue_batch(connection: Connection, settings: CommandSettings, order: Order,
     repeated = begin(connection, request, digest, _batch)
     if repeated is not None:
         return inventory.find_batch(connection, repeated)
-    check_numbers(hosts=len(order.hosts), at_once=order.at_once, stop_after=order.stop_after)
+    check_limits(at_once=order.at_once, stop_after=order.stop_after)
+    check_size(len(order.hosts))
     hosts = list(dict.fromkeys(host_id(connection, wanted) for wanted in order.hosts))
     allotter = Allotter(connection, settings, names(creation).get("wwpn")) if subject in PORTS else None
     queued: list[str] = []

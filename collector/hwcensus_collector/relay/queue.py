@@ -67,27 +67,33 @@ def queue_create(
     force: bool = False,
     pool: str | None = None,
     allotter: Allotter | None = None,
+    only_asks: bool = False,
 ) -> inventory.Command:
     """Queues the creation of the device that a document describes, on the host of this id or name.
 
     `actor` asks, through `door`; `expires_in` counts from now, by default it is the settings' deadline. `allotter` is
-    the transaction's, where it queues more than one.
+    the transaction's, where it queues more than one. Where it `only_asks`, the question is queued what the host would
+    answer.
     Raises InvalidDocument (also `name-too-long`, `bad-name`, `not-creatable`, …), what `ready_host`,
     `require_creatable`, `fill_parent` and `fill_vport` raise, UsageError (`bad-deadline`, `bad-require`,
-    `bad-persistent`, `bad-pool`, `bad-idempotency-key`, `bad-actor`), Refused (`idempotency-key-reused`).
+    `bad-persistent`, `bad-pool`, `bad-check`, `bad-idempotency-key`, `bad-actor`), Refused (`idempotency-key-reused`).
     """
     request = Request(actor=actor, door=door, idempotency_key=idempotency_key, expires_in=expires_in)
     creation = read_creation(document)
     type_ = creatable_type(creation)
+    order = f"{CHECK}create" if only_asks else "create"
+    if only_asks and type_ in PORTS:
+        text = f"only its order gives a {type_} its names; `hwcensus-agent policy check` on the host knows what may be"
+        raise UsageError(text, code="bad-check")
     _check_wishes(type_, require, pool, persistent=persistent)
     flags = (str(require), str(persistent), str(force), str(pool))
-    digest = digest_of("create", host, document.decode(errors="replace"), *flags, str(expires_in))
+    digest = digest_of(order, host, document.decode(errors="replace"), *flags, str(expires_in))
     repeated = _begin(connection, request, digest)
     if repeated is not None:
         return repeated
     ready = ready_host(connection, host)
     require_creatable(ready, type_)
-    ordered = _command(ready, settings, "create", request)
+    ordered = _command(ready, settings, order, request)
     if type_ == "vport":
         wishes = PortWishes(command=ordered.id, online=require == "online", pool=pool, force=force)
         given = names(creation).get("wwpn")
@@ -101,29 +107,6 @@ def queue_create(
         force=force or None,
         device=creation,
     )
-    return _queue(connection, command, type_, request, digest)
-
-
-def queue_creation_check(
-    connection: Connection, settings: CommandSettings, host: str, document: bytes, *, request: Request, force: bool
-) -> inventory.Command:
-    """Queues the question what the host would answer to such a creation. Of a port only its order gives the names.
-
-    Raises as `queue_create` does, and UsageError (`bad-check`) for a port.
-    """
-    creation = read_creation(document)
-    type_ = creatable_type(creation)
-    if type_ in PORTS:
-        text = f"only its order gives a {type_} its names; `hwcensus-agent policy check` on the host answers for all"
-        raise UsageError(text, code="bad-check")
-    digest = digest_of(f"{CHECK}create", host, document.decode(errors="replace"), str(force), str(request.expires_in))
-    repeated = _begin(connection, request, digest)
-    if repeated is not None:
-        return repeated
-    ready = ready_host(connection, host)
-    require_creatable(ready, type_)
-    fill_parent(connection, ready, creation)
-    command = replace(_command(ready, settings, f"{CHECK}create", request), force=force or None, device=creation)
     return _queue(connection, command, type_, request, digest)
 
 

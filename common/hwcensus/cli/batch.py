@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from hwcensus.batch_order import check_numbers, check_which
+from hwcensus.batch_order import check_limits, check_size, check_which
 from hwcensus.cli import follow
 from hwcensus.cli.column import Column
 from hwcensus.cli.create import add_creation, asked, read_document
@@ -53,8 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _create(client: Client, arguments: argparse.Namespace) -> None:
     check_which(arguments.host, arguments.status, arguments.cap)
-    numbers = {"at_once": arguments.at_once, "stop_after": arguments.stop_after}
-    check_numbers(hosts=len(arguments.host) or None, **numbers)
+    check_limits(**{"--at-once": arguments.at_once, "--stop-after": arguments.stop_after})
+    if arguments.host:
+        check_size(len(arguments.host))
     xml = read_document(arguments.file)
     if not arguments.yes:
         _confirm(client, xml, arguments)

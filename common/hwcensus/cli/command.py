@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("--host", metavar="HOST", help="only of this host (name or id)")
             action.add_argument("--state", metavar="STATE", help="only in this state")
             action.add_argument(
-                "--type", metavar="TYPE", help="only create, destroy, detach or reattach; or check-destroy, …"
+                "--type", metavar="TYPE", help="only create, destroy, detach or reattach; or check-create, …"
             )
             action.add_argument("--batch", metavar="ID", help="only of this batch")
             action.add_argument("--overdue", action="store_true", help="only past their deadline without a result")

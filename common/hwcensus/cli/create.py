@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from hwcensus.cli import target
 from hwcensus.cli.follow import add_order, finish, follow, order_key
 from hwcensus.cli.parser import add_url, connect
 from hwcensus.cli.taken import confirm_taken
+from hwcensus.cli.target import add_check, add_yes
 from hwcensus.client.creation import Creation
 from hwcensus.errors import UsageError
 from hwcensus.parser import FILE
@@ -19,8 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("host", metavar="HOST", help="name or id")
     parser.add_argument("file", metavar="FILE", type=FILE, help="the document of the device; - reads it from stdin")
     add_creation(parser)
-    target.add_check(parser)
-    target.add_yes(parser)
+    add_check(parser)
+    add_yes(parser)
 
 
 def add_creation(
@@ -37,12 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     xml = read_document(arguments.file)
     with connect(arguments) as client:
         host = client.host(arguments.host)
+        key, wishes = order_key(arguments), asked(arguments)
         if arguments.check:
-            return follow(host.check_creation(xml, **target.asked(arguments)), arguments)
+            return follow(host.check_creation(xml, idempotency_key=key, **wishes), arguments)
         if not arguments.yes:
             confirm_taken(xml, [host], force=arguments.force)
-        command = host.create_device(xml, idempotency_key=order_key(arguments), **asked(arguments))
-        return finish(command, arguments)
+        return finish(host.create_device(xml, idempotency_key=key, **wishes), arguments)
 
 
 def asked(arguments: argparse.Namespace) -> Creation:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from hwcensus.cli.below import below
-from hwcensus.cli.check import ask_host
+from hwcensus.cli.check import ask_hosts
 from hwcensus.cli.target import confirm, require_person, show_device
 from hwcensus.client import Device, Host
 from hwcensus.creatable import creatable_type, read_creation, virt_functions
@@ -16,15 +16,15 @@ from hwcensus.errors import InvalidDocument, NotFound, Refused
 
 def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "", *, force: bool) -> None:
     """Asks where any of these hosts would lose some, where no hosts are named but `others`, and always where none are
-    ordered: the inventory may not know of the last. Each host that loses some is asked before.
+    ordered: the inventory may not know of the last. Before, the named hosts are asked who uses them.
 
-    Raises Refused where one would refuse, unless that is for `force`, and unless the answer is yes.
+    Raises Refused where all of those would refuse, and unless the answer is yes.
     """
     ordered = _ordered(xml)
     if ordered is None:
         return
     name, number = ordered
-    named = {host.id: host for host in hosts}.values()  # once, as the collector takes them
+    named = list({host.id: host for host in hosts}.values())  # once, as the collector takes them
     losing = [(host, found) for host in named if (found := _function(host, name)) and _count(found) > number]
     if number and named and not losing:
         return
@@ -32,17 +32,10 @@ def confirm_taken(xml: str, hosts: Iterable[Host], others: str = "", *, force: b
     for host, function in losing:
         fact = f"{host.name} loses its {_count(function)} virtual functions"
         show_device(function, [fact], list(_going(function, list(host.devices()))))
-        _ask(host, xml, force=force)
+    may_lose = [host for host, _ in losing] if number else named
+    ask_hosts(may_lose, lambda host: partial(host.check_creation, xml), force=force)
     where = ", ".join(host.name for host in named) or others
     confirm(f"set the virtual functions of {name} of {where} to {number}?")
-
-
-def _ask(host: Host, xml: str, *, force: bool) -> None:
-    """Raises Refused as `ask_host` does, with the host's name: it may be one of many."""
-    try:
-        ask_host(host, partial(host.check_creation, xml), force=force)
-    except Refused as error:
-        raise Refused(f"{host.name}: {error}", code=error.code) from error
 
 
 def _ordered(xml: str) -> tuple[str, int] | None:

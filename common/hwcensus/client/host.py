@@ -92,9 +92,11 @@ class Host:
         told = self._transport.order("POST", path, creation_query(asked), body=xml, key=idempotency_key)
         return Command.read(told, self._transport)
 
-    def check_creation(self, xml: str, **asked: Unpack[Order]) -> Command:
+    def check_creation(self, xml: str, *, idempotency_key: str | None = None, **asked: Unpack[Creation]) -> Command:
         """Asks the host what it would answer to such a creation, but for one of a port; see `Device.check`."""
-        return give(self._transport, "POST", self._path("devices", "check"), asked, body=xml)
+        path = self._path("devices", "check")
+        told = self._transport.order("POST", path, creation_query(asked), body=xml, key=idempotency_key)
+        return Command.read(told, self._transport)
 
     def destroy_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.

@@ -15,9 +15,7 @@ class Order(TypedDict, total=False):
     idempotency_key: str | None
 
 
-def give(
-    transport: Transport, method: str, path: str, asked: Order, *, body: str | None = None, **more: str | None
-) -> Command:
+def give(transport: Transport, method: str, path: str, asked: Order, **more: str | None) -> Command:
     """Gives it; `more` goes into the query. Raises HwcensusError as the transport does."""
     query: Query = {"force": "yes" if asked.get("force") else None, "valid": asked.get("valid"), **more}
-    return Command.read(transport.order(method, path, query, body=body, key=asked.get("idempotency_key")), transport)
+    return Command.read(transport.order(method, path, query, key=asked.get("idempotency_key")), transport)
