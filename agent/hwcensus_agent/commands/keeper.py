@@ -155,8 +155,10 @@ def _look(sysroot: str) -> _Look:
 
 
 def _went(one: News) -> bool:
-    """Whether a port was gone, or was seen to be offline."""
-    return one.type == REMOVE or one.sight.survey().state.get("fc.port", ONLINE) != ONLINE
+    """Whether a port is gone, or came to be offline."""
+    if "fc.port" in one.changed:
+        return one.sight.survey().state.get("fc.port", ONLINE) != ONLINE
+    return one.type == REMOVE
 
 
 def _place(port: FcPort) -> tuple[str, str]:

@@ -57,36 +57,38 @@ def _ask(host: Host, who: str, check: Check, *, force: bool) -> _Answer:
     if host.status != "online":
         return _Answer(said=(f"{who} is {host.status}: who uses it is not known",))
     try:
-        _raise_objection(check(force=False).wait(PATIENCE_S))
+        objection = _objection(check, force=False)
     except Unreachable as error:
         if error.code != "overdue":
             raise
         return _Answer(said=(f"{who} did not say within {PATIENCE_S:g} s who uses it",))
-    except (Refused, NotFound) as error:
-        if error.code == "schema":
-            return _Answer(said=(f"{who} has an agent that is older than this question: who uses it is not known",))
-        return _forced(error, who, check) if force else _Answer(refusal=error)
-    return _Answer(said=(f"{who} sees nobody who uses it, and has nothing against it",))
+    if objection is None:
+        return _Answer(said=(f"{who} sees nobody who uses it, and has nothing against it",))
+    if objection.code == "schema":
+        return _Answer(said=(f"{who} has an agent that is older than this question: who uses it is not known",))
+    return _forced(objection, who, check) if force else _Answer(refusal=objection)
 
 
-def _forced(error: HwcensusError, who: str, check: Check) -> _Answer:
+def _forced(objection: HwcensusError, who: str, check: Check) -> _Answer:
     """What it said without force, and what it refuses all the same."""
-    said = (f"{who} is against it without --force: {_words(error)}",)
+    said = (f"{who} is against it without --force: {_words(objection)}",)
     try:
-        _raise_objection(check(force=True).wait(PATIENCE_S))
+        return _Answer(said=said, refusal=_objection(check, force=True))
     except Unreachable:
         return _Answer(said=said)
-    except (Refused, NotFound) as refusal:
-        return _Answer(said=said, refusal=refusal)
-    return _Answer(said=said)
+
+
+def _objection(check: Check, *, force: bool) -> HwcensusError | None:
+    """Why the order would be refused, as it would be answered. Raises Unreachable where the host does not say."""
+    try:
+        command = check(force=force).wait(PATIENCE_S)
+        if command.state == "failed":
+            return Refused(command.text, code=command.code)
+        raise_unless_succeeded(command)
+    except (Refused, NotFound) as error:
+        return error
+    return None
 
 
 def _words(error: HwcensusError) -> str:
     return f"{error.code}: {error}"
-
-
-def _raise_objection(command: Command) -> None:
-    """As the order would be answered, before it is given."""
-    if command.state == "failed":
-        raise Refused(command.text, code=command.code)
-    raise_unless_succeeded(command)

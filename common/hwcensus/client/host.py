@@ -88,15 +88,11 @@ class Host:
 
         Raises Refused for what the document alone or the inventory shows.
         """
-        path = self._path("devices")
-        told = self._transport.order("POST", path, creation_query(asked), body=xml, key=idempotency_key)
-        return Command.read(told, self._transport)
+        return self._creation(self._path("devices"), xml, idempotency_key, asked)
 
     def check_creation(self, xml: str, *, idempotency_key: str | None = None, **asked: Unpack[Creation]) -> Command:
         """Asks the host what it would answer to such a creation, but for one of a port; see `Device.check`."""
-        path = self._path("devices", "check")
-        told = self._transport.order("POST", path, creation_query(asked), body=xml, key=idempotency_key)
-        return Command.read(told, self._transport)
+        return self._creation(self._path("devices", "check"), xml, idempotency_key, asked)
 
     def destroy_port(self, wwpn: str, **asked: Unpack[Order]) -> Command:
         """Orders that the virtual port of this WWPN be destroyed, and not made again at boot; it need not be there.
@@ -110,6 +106,11 @@ class Host:
     def accept(self) -> "Host":
         """Says that the agent now heard as this host is the right one, which ends a conflict."""
         return Host.read(self._transport.order("POST", self._path("accept")), self._transport)
+
+    def _creation(self, path: str, xml: str, key: str | None, asked: Creation) -> Command:
+        return Command.read(
+            self._transport.order("POST", path, creation_query(asked), body=xml, key=key), self._transport
+        )
 
     def _path(self, *below: str) -> str:
         return path_to("hosts", self.id, *below)

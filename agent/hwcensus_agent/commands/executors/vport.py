@@ -12,6 +12,7 @@ from hwcensus.creatable import vport
 from hwcensus.creatable.adapter import ONLINE
 from hwcensus.errors import Refused
 from hwcensus.names import device_name
+from hwcensus.wwn import port_identity, port_wwpn
 from hwcensus_agent import sysfs
 from hwcensus_agent.commands.census_port import Effect, Expectation, Target
 from hwcensus_agent.commands.executors.executor import DeviceChanged, Health, KernelRefused, NameTaken
@@ -21,7 +22,6 @@ from hwcensus_agent.holders import holders
 from hwcensus_agent.sysfs import Unreadable
 
 _SUBSYSTEM = "scsi"
-_WWPN = f"{_SUBSYSTEM}/wwpn/"
 #: How scsi_transport_fc.c calls the state of a virtual port that carries traffic.
 ACTIVE = "Active"
 
@@ -58,7 +58,7 @@ class VportExecutor:
         return ""
 
     def expected(self, command: Command, mark: str) -> tuple[Expectation, ...]:
-        return (Expectation(effect=Effect.ADD, subsystem=_SUBSYSTEM, identity=f"{_WWPN}{_names(command)[0]}"),)
+        return (Expectation(effect=Effect.ADD, subsystem=_SUBSYSTEM, identity=port_identity(_names(command)[0])),)
 
     def create(self, command: Command) -> str | None:
         wwpn, wwnn = _names(command)
@@ -99,7 +99,7 @@ class VportExecutor:
             return None
         if found.vport is None:
             raise Refused(f"{target.name} is a physical port, which no command destroys", code="physical-port")
-        meant = _wwpn_of(target.identity)
+        meant = port_wwpn(target.identity)
         if meant not in (None, found.wwpn):  # the census has not seen yet that the kernel dealt the number again
             raise DeviceChanged(f"{found.host} has WWPN {found.wwpn} now, not {meant}")
         return _mark(found)
@@ -183,11 +183,7 @@ def _names(command: Command) -> tuple[str, str]:
 
 def _parent_wwpn(command: Command) -> str | None:
     parent = None if command.device is None else command.device.find("parent")
-    return None if parent is None else _wwpn_of(parent.get("identity", ""))
-
-
-def _wwpn_of(identity: str) -> str | None:
-    return identity.removeprefix(_WWPN) if identity.startswith(_WWPN) else None
+    return None if parent is None else port_wwpn(parent.get("identity", ""))
 
 
 def _check_room(adapter: FcPort) -> None:
