@@ -160,7 +160,8 @@ class Lab:
         than the mark does. (With it, rather, of what is looked at in one go: that is seen at the test's end at latest.)
         """
         mtu = next(self._marks)
-        self.guest(f"udevadm settle && ip link set lo mtu {mtu}")
+        # Once more where udevd breaks off the first ping of its control socket, which it does now and then (EPIPE).
+        self.guest(f"{{ udevadm settle || udevadm settle; }} && ip link set lo mtu {mtu}")
         self._wait(lambda: self.census["net_lo"].state.get("net.mtu") == mtu, "the mark")
 
     def _wait(self, met: Callable[[], bool], what: str, *, seconds: float = SECONDS) -> None:

@@ -56,8 +56,10 @@ def test_a_disk_that_grows_is_a_change_of_its_size(lab: Lab) -> None:
     disk.touch()
     os.truncate(disk, 16 * MIB)
     lab.guest.qmp("blockdev-add", **{"driver": "file", "filename": str(disk), "node-name": "disk"})
+    # The next number: a Python that is not in /usr is one more share of the guest's.
+    virtio = f"virtio_virtio{sum(name.startswith('virtio_') for name in lab.census)}"
     lab.guest.qmp.plug("virtio-blk-pci", "disk", bus="rp2", drive="disk", serial="LABDISK")
-    *_, block = lab.hears("add pci_0000_03_00_0", "add virtio_virtio7", "add block_vdb")
+    *_, block = lab.hears("add pci_0000_03_00_0", f"add {virtio}", "add block_vdb")
     assert block.device.identity == "block/serial/LABDISK"
 
     lab.guest.qmp("block_resize", **{"node-name": "disk", "size": 32 * MIB})
@@ -66,7 +68,7 @@ def test_a_disk_that_grows_is_a_change_of_its_size(lab: Lab) -> None:
     assert grown.device.facts["storage.size"] == 32 * MIB
 
     lab.guest.qmp.unplug("disk", drive="disk")
-    lab.hears("remove block_vdb", "remove virtio_virtio7", "remove pci_0000_03_00_0")
+    lab.hears("remove block_vdb", f"remove {virtio}", "remove pci_0000_03_00_0")
 
 
 def test_a_loop_device_and_its_partitions_are_known_by_their_file(lab: Lab) -> None:
